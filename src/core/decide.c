@@ -1,0 +1,246 @@
+/* decide: one table, read top to bottom, first match wins. Pure; any thread.
+ *
+ * Every evidence kind ends in an unconditional row, so the function is total; tests/unit/core proves it and
+ * prints the table as doc/decide.md. The rows say what; when to ask again is arithmetic (schedule.c). */
+#include "makegood/decide.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "core/schedule.h"
+
+struct facts {
+    const struct lost_order *order;
+    const struct evidence *evidence;
+    const struct policy *policy;
+    const struct situation *situation;
+    int64_t left_ms; /* until the end of the attempt's life */
+};
+
+/* --- conditions: sentences that are true or not
+ * ------------------------------------------------------------- */
+
+static bool always(const struct facts *f)
+{
+    return f != NULL;
+}
+
+static bool merchant_differs(const struct facts *f)
+{
+    return f->evidence->merchant_differs;
+}
+
+static bool currency_differs(const struct facts *f)
+{
+    return !f->evidence->has_amount || strcmp(f->evidence->currency, f->order->currency) != 0;
+}
+
+static bool amount_differs(const struct facts *f)
+{
+    return !f->evidence->has_amount || f->evidence->amount_minor != f->order->amount_minor;
+}
+
+static bool flag_is_not_accepted(const struct facts *f)
+{
+    return !f->policy->accept_flagged;
+}
+
+static bool whole_amount_is_not_returned(const struct facts *f)
+{
+    return !f->evidence->has_refunded || f->evidence->refunded_minor != f->order->amount_minor;
+}
+
+static bool life_is_over(const struct facts *f)
+{
+    return f->left_ms <= 0;
+}
+
+static bool grace_is_over(const struct facts *f)
+{
+    return f->left_ms + f->policy->not_found_grace_ms <= 0;
+}
+
+static bool grace_is_over_and_credentials_are_proven(const struct facts *f)
+{
+    return grace_is_over(f) && f->situation->credentials_proven;
+}
+
+static bool attempts_are_used_up(const struct facts *f)
+{
+    return f->policy->attempt_limit > 0 && f->order->answers + 1 >= f->policy->attempt_limit;
+}
+
+static bool unknown_too_often(const struct facts *f)
+{
+    return f->order->unknowns + 1 >= f->policy->unknown_limit;
+}
+
+/* --- delays
+ * ------------------------------------------------------------------------------------------------- */
+
+static int64_t sooner(int64_t delay_ms, int64_t other_ms)
+{
+    return other_ms > 0 && other_ms < delay_ms ? other_ms : delay_ms;
+}
+
+static int64_t spread(const struct facts *f, int64_t delay_ms)
+{
+    return schedule_spread_ms(delay_ms, f->policy->jitter_percent, f->situation->chance);
+}
+
+static int64_t after_answer(const struct facts *f)
+{
+    return spread(f, schedule_after_answer_ms(f->policy, f->order->answers + 1));
+}
+
+/* The next question comes at the end of life at the latest: only an answer received after it ends the order.
+ */
+static int64_t by_schedule(const struct facts *f)
+{
+    return sooner(after_answer(f), f->left_ms);
+}
+
+static int64_t by_schedule_and_grace(const struct facts *f)
+{
+    return sooner(after_answer(f), f->left_ms + f->policy->not_found_grace_ms);
+}
+
+static int64_t by_probe(const struct facts *f)
+{
+    return spread(f, f->policy->probe_ms);
+}
+
+static int64_t by_error(const struct facts *f)
+{
+    return spread(f, schedule_after_error_ms(f->policy, f->order->errors + 1));
+}
+
+static int64_t by_retry_after(const struct facts *f)
+{
+    int64_t asked_ms = f->evidence->retry_after_ms;
+    int64_t capped_ms = asked_ms < f->policy->retry_after_max_ms ? asked_ms : f->policy->retry_after_max_ms;
+    int64_t backoff_ms = by_error(f);
+    return capped_ms > backoff_ms ? capped_ms : backoff_ms;
+}
+
+/* --- the table
+ * ---------------------------------------------------------------------------------------------- */
+
+struct row {
+    enum evidence_kind evidence;
+    bool (*holds)(const struct facts *facts);
+    const char *condition;
+    enum verdict_kind verdict;
+    enum park_reason reason;
+    const char *rule;
+    int64_t (*delay)(const struct facts *facts);
+};
+
+#define WHEN(condition)     condition, #condition
+#define PARKS(reason)       VERDICT_PARK, PARK_##reason
+#define ENDS(verdict)       VERDICT_##verdict, PARK_NOTHING
+#define RETRIES             VERDICT_RETRY, PARK_NOTHING
+#define FAULT_RETRIES(kind) EVIDENCE_##kind, WHEN(always), RETRIES
+
+static const struct row rows[] = {
+    {EVIDENCE_NONE, WHEN(always), PARKS(CRASHES), "crashes", by_error},
+
+    {EVIDENCE_UNASKABLE, WHEN(life_is_over), PARKS(UNASKABLE), "unaskable_to_the_end", by_error},
+    {EVIDENCE_UNASKABLE, WHEN(always), RETRIES, "unaskable", by_error},
+
+    {EVIDENCE_PAID, WHEN(merchant_differs), PARKS(MERCHANT_MISMATCH), "paid_other_merchant", by_error},
+    {EVIDENCE_PAID, WHEN(currency_differs), PARKS(CURRENCY_MISMATCH), "paid_other_currency", by_error},
+    {EVIDENCE_PAID, WHEN(amount_differs), PARKS(AMOUNT_MISMATCH), "paid_other_amount", by_error},
+    {EVIDENCE_PAID, WHEN(always), ENDS(PAID), "paid", by_error},
+
+    {EVIDENCE_PAID_FLAGGED, WHEN(merchant_differs), PARKS(MERCHANT_MISMATCH), "flagged_other_merchant",
+     by_error},
+    {EVIDENCE_PAID_FLAGGED, WHEN(currency_differs), PARKS(CURRENCY_MISMATCH), "flagged_other_currency",
+     by_error},
+    {EVIDENCE_PAID_FLAGGED, WHEN(amount_differs), PARKS(AMOUNT_MISMATCH), "flagged_other_amount", by_error},
+    {EVIDENCE_PAID_FLAGGED, WHEN(flag_is_not_accepted), PARKS(FLAGGED), "flagged", by_error},
+    {EVIDENCE_PAID_FLAGGED, WHEN(always), ENDS(PAID), "flagged_accepted", by_error},
+
+    {EVIDENCE_REFUNDED, WHEN(merchant_differs), PARKS(MERCHANT_MISMATCH), "refunded_other_merchant",
+     by_error},
+    {EVIDENCE_REFUNDED, WHEN(currency_differs), PARKS(CURRENCY_MISMATCH), "refunded_other_currency",
+     by_error},
+    {EVIDENCE_REFUNDED, WHEN(amount_differs), PARKS(AMOUNT_MISMATCH), "refunded_other_amount", by_error},
+    {EVIDENCE_REFUNDED, WHEN(whole_amount_is_not_returned), PARKS(REFUND_SEEN), "refunded_in_part", by_error},
+    {EVIDENCE_REFUNDED, WHEN(always), ENDS(REFUNDED), "refunded", by_error},
+
+    {EVIDENCE_CLOSED, WHEN(merchant_differs), PARKS(MERCHANT_MISMATCH), "closed_other_merchant", by_error},
+    {EVIDENCE_CLOSED, WHEN(always), ENDS(CLOSED), "closed", by_error},
+
+    {EVIDENCE_PENDING, WHEN(life_is_over), PARKS(UNCLOSABLE), "pending_to_the_end", by_error},
+    {EVIDENCE_PENDING, WHEN(attempts_are_used_up), PARKS(ATTEMPT_LIMIT), "pending_too_often", by_error},
+    {EVIDENCE_PENDING, WHEN(always), RETRIES, "pending", by_schedule},
+
+    {EVIDENCE_NOT_FOUND, WHEN(grace_is_over_and_credentials_are_proven), ENDS(CLOSED), "not_found_final",
+     by_error},
+    {EVIDENCE_NOT_FOUND, WHEN(grace_is_over), RETRIES, "not_found_unproven", by_probe},
+    {EVIDENCE_NOT_FOUND, WHEN(attempts_are_used_up), PARKS(ATTEMPT_LIMIT), "not_found_too_often", by_error},
+    {EVIDENCE_NOT_FOUND, WHEN(always), RETRIES, "not_found", by_schedule_and_grace},
+
+    {EVIDENCE_UNKNOWN_STATE, WHEN(unknown_too_often), PARKS(UNKNOWN_STATE), "unknown_state_again", by_error},
+    {EVIDENCE_UNKNOWN_STATE, WHEN(always), RETRIES, "unknown_state", after_answer},
+
+    {FAULT_RETRIES(TIMEOUT), "timeout", by_error},
+    {FAULT_RETRIES(UNREACHABLE), "unreachable", by_error},
+    {FAULT_RETRIES(UNTRUSTED), "untrusted", by_error},
+    {FAULT_RETRIES(RATE_LIMITED), "rate_limited", by_retry_after},
+    {FAULT_RETRIES(UNAUTHORIZED), "unauthorized", by_error},
+    {FAULT_RETRIES(SERVER_ERROR), "server_error", by_error},
+    {FAULT_RETRIES(UNAUTHENTIC), "unauthentic", by_error},
+    {FAULT_RETRIES(OTHER_ORDER), "other_order", by_error},
+    {FAULT_RETRIES(UNMATCHED), "unmatched", by_error},
+    {FAULT_RETRIES(GARBAGE), "garbage", by_error},
+    {FAULT_RETRIES(TOO_LARGE), "too_large", by_error},
+};
+
+#define ROWS ((int)(sizeof(rows) / sizeof(rows[0])))
+
+/* Law 1: what is not authentic is no answer, whatever it says. */
+static enum evidence_kind evidence_as_read(const struct evidence *evidence)
+{
+    bool answers = evidence_class(evidence->kind) == EVIDENCE_ANSWER;
+    return answers && !evidence->authentic ? EVIDENCE_UNAUTHENTIC : evidence->kind;
+}
+
+/* Only an answer uses up an attempt (law 5). */
+static void verdict_count(struct verdict *verdict, const struct lost_order *order, enum evidence_kind kind)
+{
+    bool answered = evidence_class(kind) == EVIDENCE_ANSWER;
+    verdict->answers = order->answers + (answered ? 1 : 0);
+    verdict->errors = answered ? 0 : order->errors + 1;
+    if (kind == EVIDENCE_UNKNOWN_STATE)
+        verdict->unknowns = order->unknowns + 1;
+    else
+        verdict->unknowns = answered ? 0 : order->unknowns;
+}
+
+struct verdict decide(const struct lost_order *order, const struct evidence *evidence,
+                      const struct policy *policy, const struct situation *situation)
+{
+    int64_t left_ms = schedule_left_ms(policy, order, situation->since_claim_ms);
+    struct facts facts = {order, evidence, policy, situation, left_ms};
+    enum evidence_kind kind = evidence_as_read(evidence);
+    const struct row *row = rows;
+    while (row->evidence != kind || !row->holds(&facts)) {
+        row++;
+        assert(row < rows + ROWS);
+    }
+    struct verdict verdict = {.kind = row->verdict, .reason = row->reason, .rule = row->rule};
+    verdict.due_in_ms = row->delay(&facts);
+    verdict_count(&verdict, order, kind);
+    return verdict;
+}
+
+bool decide_row(int index, struct decide_row_view *out)
+{
+    if (index < 0 || index >= ROWS)
+        return false;
+    const struct row *row = &rows[index];
+    *out = (struct decide_row_view){row->evidence, row->condition, row->verdict, row->reason, row->rule};
+    return true;
+}

@@ -1,0 +1,411 @@
+/* The engine: creation, claims, and the one function that moves jobs. Lanes are in engine_lane.c, settling in
+ * engine_settle.c. Pure: no clock, thread, socket or global. One thread; called by a world (daemon or
+ * simulator). */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/engine_inner.h"
+
+#define UNFIT_REPEAT_MS  30000 /* a schema is mended by people */
+#define BACKOFF_FIRST_MS 100
+#define BACKOFF_MAX_MS   5000
+
+/* --- small tools of the engine's files
+ * ---------------------------------------------------------------------- */
+
+/* splitmix64: enough for jitter. */
+uint32_t engine_chance(struct engine *engine)
+{
+    uint64_t z = engine->random += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return (uint32_t)(z >> 32);
+}
+
+int64_t backoff_ms(struct engine *engine, int failures)
+{
+    int64_t delay_ms = BACKOFF_FIRST_MS;
+    for (int i = 1; i < failures && delay_ms < BACKOFF_MAX_MS; i++)
+        delay_ms *= 2;
+    return delay_ms / 2 + (delay_ms * (int64_t)engine_chance(engine) >> 32);
+}
+
+void engine_note(struct engine *engine, enum note_kind kind, const struct lane *lane, const struct job *job,
+                 const char *detail, int64_t duration_ms)
+{
+    struct note note = {kind, lane ? lane->policy.channel : NULL, job, detail, duration_ms};
+    engine->world.note(engine->self, &note);
+}
+
+static void job_list_remove(struct job *job)
+{
+    struct job_list *list = job->list;
+    *(job->prev ? &job->prev->next : &list->first) = job->next;
+    *(job->next ? &job->next->prev : &list->last) = job->prev;
+    list->count--;
+    job->next = job->prev = NULL;
+    job->list = NULL;
+}
+
+void job_list_move(struct job *job, struct job_list *to, bool to_front)
+{
+    if (job->list)
+        job_list_remove(job);
+    job->list = to;
+    if (to_front) {
+        job->next = to->first;
+        *(to->first ? &to->first->prev : &to->last) = job;
+        to->first = job;
+    } else {
+        job->prev = to->last;
+        *(to->last ? &to->last->next : &to->first) = job;
+        to->last = job;
+    }
+    to->count++;
+}
+
+static struct job_list *list_of(struct engine *engine, struct job *job, enum job_state state)
+{
+    if (state != JOB_READY)
+        return &engine->lists[state];
+    return job->order.claims > engine->config.crash_limit ? &job->lane->suspects : &job->lane->ready;
+}
+
+/* The life of a job: the drawing in makegood/engine.h, as bits of the states that may follow. */
+static bool job_may_move(enum job_state from, enum job_state to)
+{
+    static const unsigned follows[JOB_STATES] = {
+        [JOB_FREE] = 1u << JOB_READY,
+        [JOB_READY] = 1u << JOB_ASKING | 1u << JOB_ANSWERED | 1u << JOB_SETTLING,
+        [JOB_ASKING] = 1u << JOB_ANSWERED,
+        [JOB_ANSWERED] = 1u << JOB_SETTLING,
+        [JOB_SETTLING] = 1u << JOB_FREE | 1u << JOB_BUSY | 1u << JOB_ANSWERED,
+        [JOB_BUSY] = 1u << JOB_ANSWERED,
+    };
+    return follows[from] & 1u << to;
+}
+
+void job_move(struct engine *engine, struct job *job, enum job_state state)
+{
+    assert(job_may_move(job->state, state));
+    struct lane *lane = job->lane;
+    lane->asking += (state == JOB_ASKING) - (job->state == JOB_ASKING);
+    lane->used += (job->state == JOB_FREE) - (state == JOB_FREE);
+    job_list_move(job, list_of(engine, job, state), job->state == JOB_SETTLING && state == JOB_ANSWERED);
+    job->state = state;
+    if (state == JOB_FREE)
+        job->lane = NULL;
+}
+
+/* --- creation and configuration
+ * ----------------------------------------------------------------------------- */
+
+static void engine_adopt_config(struct engine *engine, const struct engine_config *config)
+{
+    int in_flight = engine->config.in_flight;
+    engine->config = *config;
+    if (in_flight)
+        engine->config.in_flight = in_flight;
+    engine->config.policies = NULL;
+    engine->settle_limit = config->batch_size;
+    assert(config->batch_size > 0 && config->batch_size <= BATCH_MAX && config->policy_count > 0);
+}
+
+int engine_create(struct engine **out, const struct engine_config *config, const struct engine_world *world,
+                  void *self, uint64_t seed)
+{
+    struct engine *engine = calloc(1, sizeof(*engine));
+    if (!engine)
+        return -ENOMEM;
+    engine->world = *world;
+    engine->self = self;
+    engine->random = seed;
+    engine->jobs = calloc((size_t)config->in_flight, sizeof(*engine->jobs));
+    if (!engine->jobs)
+        goto fail;
+    for (int i = 0; i < config->in_flight; i++) {
+        engine->jobs[i].slot = (uint32_t)i;
+        job_list_move(&engine->jobs[i], &engine->lists[JOB_FREE], false);
+    }
+    if (engine_configure(engine, config, 0) < 0)
+        goto fail;
+    *out = engine;
+    return 0;
+fail:
+    engine_destroy(engine);
+    return -ENOMEM;
+}
+
+static void lanes_destroy(struct lane *lane)
+{
+    while (lane) {
+        struct lane *next = lane->next;
+        free(lane);
+        lane = next;
+    }
+}
+
+void engine_destroy(struct engine *engine)
+{
+    if (!engine)
+        return;
+    lanes_destroy(engine->lanes);
+    free(engine->wants);
+    free(engine->jobs);
+    free(engine);
+}
+
+static struct lane *lane_find(struct engine *engine, const char *channel)
+{
+    struct lane *lane = engine->lanes;
+    while (lane && strcmp(lane->policy.channel, channel) != 0)
+        lane = lane->next;
+    return lane;
+}
+
+/* Lanes for the channels that are new; NULL in *out when there is none. */
+static int lanes_create_new(struct engine *engine, const struct engine_config *config, int64_t now_ms,
+                            struct lane **out)
+{
+    *out = NULL;
+    for (int i = 0; i < config->policy_count; i++) {
+        if (lane_find(engine, config->policies[i].channel))
+            continue;
+        struct lane *lane = lane_create(&config->policies[i], now_ms);
+        if (!lane) {
+            lanes_destroy(*out);
+            return -ENOMEM;
+        }
+        lane->next = *out;
+        *out = lane;
+    }
+    return 0;
+}
+
+static void lanes_append(struct engine *engine, struct lane *added)
+{
+    struct lane **end = &engine->lanes;
+    while (*end)
+        end = &(*end)->next;
+    *end = added;
+}
+
+int engine_configure(struct engine *engine, const struct engine_config *config, int64_t now_ms)
+{
+    struct lane *added;
+    struct claim_want *wants = calloc((size_t)config->policy_count, sizeof(*wants));
+    if (!wants || lanes_create_new(engine, config, now_ms, &added) < 0) {
+        free(wants);
+        return -ENOMEM;
+    }
+    free(engine->wants);
+    engine->wants = wants;
+    lanes_append(engine, added);
+    for (struct lane *lane = engine->lanes; lane; lane = lane->next)
+        lane->retired = true;
+    for (int i = 0; i < config->policy_count; i++)
+        lane_configure(lane_find(engine, config->policies[i].channel), &config->policies[i], now_ms);
+    engine->lane_count = config->policy_count;
+    engine_adopt_config(engine, config);
+    settle_wake(engine, now_ms);
+    engine_poke(engine);
+    return 0;
+}
+
+/* --- claims
+ * ------------------------------------------------------------------------------------------------- */
+
+static struct lane *lane_after(struct engine *engine, struct lane *lane)
+{
+    return lane && lane->next ? lane->next : engine->lanes;
+}
+
+/* Fills engine->wants: every lane gets at most its share of what is left of one batch. */
+static int wants_gather(struct engine *engine, bool polling, int64_t now_ms)
+{
+    int free_slots = engine->lists[JOB_FREE].count;
+    int budget = free_slots < engine->config.batch_size ? free_slots : engine->config.batch_size;
+    int count = 0;
+    int lanes_left = engine->lane_count;
+    struct lane *start = engine->first_to_want ? engine->first_to_want : engine->lanes;
+    struct lane *lane = start;
+    do {
+        lane->wanted = lane->got = 0;
+        if (!lane->retired) {
+            int share = (budget + lanes_left - 1) / lanes_left;
+            lanes_left--;
+            int want = lane_wants(engine, lane, polling, now_ms);
+            lane->wanted = want < share ? want : share;
+            lane->more_due = lane->more_due || (polling && lane->wanted == 0);
+            budget -= lane->wanted;
+        }
+        if (lane->wanted > 0)
+            engine->wants[count++] = (struct claim_want){lane->policy.channel, lane->wanted};
+        lane = lane_after(engine, lane);
+    } while (lane != start);
+    engine->first_to_want = lane_after(engine, start);
+    return count;
+}
+
+static void engine_claim(struct engine *engine, int64_t now_ms)
+{
+    if (engine->claiming || engine->stopping || engine->unfit_settle || now_ms < engine->claim_not_before_ms)
+        return;
+    bool polling = now_ms >= engine->poll_at_ms;
+    int count = wants_gather(engine, polling, now_ms);
+    if (polling)
+        engine->poll_at_ms = now_ms + engine->config.poll_ms;
+    if (count == 0)
+        return;
+    engine->claiming = true;
+    engine->claim_sent_ms = now_ms;
+    engine->view.claims++;
+    engine->world.claim(engine->self, engine->wants, count, engine->config.lease_ms);
+}
+
+/* Parked without being asked again: it was claimed too often without a settlement (correctness 11). */
+static void job_park_as_crashing(struct engine *engine, struct job *job, int64_t now_ms)
+{
+    struct situation situation = {.since_claim_ms = now_ms - job->received_at_ms,
+                                  .chance = engine_chance(engine)};
+    job->verdict = decide(&job->order, &job->evidence, &job->lane->policy, &situation);
+    job_move(engine, job, JOB_ANSWERED);
+}
+
+/* An order of a channel that went meanwhile, or beyond what was asked for, is left to its lease. */
+static void order_take(struct engine *engine, const struct lost_order *order, int64_t now_ms)
+{
+    struct lane *lane = lane_find(engine, order->channel);
+    struct job *job = engine->lists[JOB_FREE].first;
+    if (!lane || !job)
+        return;
+    lane->got++;
+    job->lane = lane;
+    job->order = *order;
+    job->evidence = (struct evidence){.kind = EVIDENCE_NONE};
+    job->last = job->poison = false;
+    job->claimed_at_ms = engine->claim_sent_ms;
+    job->received_at_ms = now_ms;
+    job_move(engine, job, JOB_READY);
+    if (order->claims > 2 * engine->config.crash_limit)
+        job_park_as_crashing(engine, job, now_ms);
+}
+
+void engine_claimed(struct engine *engine, const struct lost_order *orders, int count, int64_t now_ms)
+{
+    assert(engine->claiming);
+    engine->claiming = false;
+    engine->claim_failures = 0;
+    if (engine->unfit_claim)
+        engine_note(engine, NOTE_DATABASE_FIT, NULL, NULL, "claim", 0);
+    engine->unfit_claim = false;
+    for (int i = 0; i < count; i++)
+        order_take(engine, &orders[i], now_ms);
+    for (struct lane *lane = engine->lanes; lane; lane = lane->next)
+        if (lane->wanted > 0)
+            lane->more_due = lane->got >= lane->wanted;
+}
+
+void engine_claim_failed(struct engine *engine, enum failure failure, const char *sqlstate, int64_t now_ms)
+{
+    assert(engine->claiming);
+    engine->claiming = false;
+    bool unfit = failure == FAILURE_SCHEMA || failure == FAILURE_ROW;
+    int64_t wait_ms = unfit ? UNFIT_REPEAT_MS : backoff_ms(engine, ++engine->claim_failures);
+    engine->claim_not_before_ms = now_ms + wait_ms;
+    engine->poll_at_ms = engine->claim_not_before_ms;
+    if (unfit && !engine->unfit_claim)
+        engine_note(engine, NOTE_DATABASE_UNFIT, NULL, NULL, sqlstate, wait_ms);
+    if (!unfit && engine->claim_failures == 1)
+        engine_note(engine, NOTE_CLAIM_FAILED, NULL, NULL, failure_text(failure), wait_ms);
+    engine->unfit_claim = engine->unfit_claim || unfit;
+}
+
+/* --- the turn of the wheel
+ * ---------------------------------------------------------------------------------- */
+
+static void lanes_bury(struct engine *engine)
+{
+    struct lane **place = &engine->lanes;
+    while (*place) {
+        struct lane *lane = *place;
+        if (!lane->retired || lane->used > 0) {
+            place = &lane->next;
+            continue;
+        }
+        if (engine->first_to_want == lane)
+            engine->first_to_want = NULL;
+        *place = lane->next;
+        free(lane);
+    }
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t engine_next_ms(struct engine *engine, int64_t now_ms)
+{
+    int64_t next_ms = settle_next_ms(engine, now_ms);
+    for (struct lane *lane = engine->lanes; lane; lane = lane->next)
+        next_ms = earlier(next_ms, lane_next_ms(engine, lane, now_ms));
+    if (engine->claiming || engine->stopping || engine->unfit_settle)
+        return next_ms;
+    int64_t poll_ms = engine->poll_at_ms;
+    return earlier(next_ms, poll_ms > engine->claim_not_before_ms ? poll_ms : engine->claim_not_before_ms);
+}
+
+int64_t engine_advance(struct engine *engine, int64_t now_ms)
+{
+    if (!engine->claiming) /* a claim under way holds names of lanes */
+        lanes_bury(engine);
+    settle_advance(engine, now_ms);
+    lanes_release(engine, now_ms);
+    lanes_start(engine, now_ms);
+    engine_claim(engine, now_ms);
+    return engine_next_ms(engine, now_ms);
+}
+
+void engine_stop(struct engine *engine, int64_t now_ms)
+{
+    engine->stopping = true;
+    settle_wake(engine, now_ms);
+}
+
+bool engine_is_idle(const struct engine *engine)
+{
+    return !engine->claiming && engine->lists[JOB_FREE].count == engine->config.in_flight;
+}
+
+void engine_poke(struct engine *engine)
+{
+    engine->poll_at_ms = 0;
+    engine->claim_not_before_ms = 0;
+}
+
+void engine_look(const struct engine *engine, struct engine_view *out)
+{
+    *out = engine->view;
+    out->in_flight = engine->config.in_flight - engine->lists[JOB_FREE].count;
+    out->asking = engine->lists[JOB_ASKING].count;
+    out->unfit = engine->unfit_claim || engine->unfit_settle;
+}
+
+bool engine_look_lane(const struct engine *engine, int index, int64_t now_ms, struct lane_view *out)
+{
+    const struct lane *lane = engine->lanes;
+    while (lane && index-- > 0)
+        lane = lane->next;
+    if (!lane)
+        return false;
+    *out = (struct lane_view){.channel = lane->policy.channel,
+                              .ready = lane->ready.count + lane->suspects.count,
+                              .asking = lane->asking,
+                              .breaker_open = lane->breaker.open,
+                              .halted = lane->guard.halted,
+                              .paused_until_ms = lane->paused_until_ms > now_ms ? lane->paused_until_ms : 0};
+    return true;
+}

@@ -1,0 +1,92 @@
+/* Inside the engine: what engine.c, engine_lane.c and engine_settle.c share. Nobody else includes this. */
+#ifndef MAKEGOOD_ENGINE_INNER_H
+#define MAKEGOOD_ENGINE_INNER_H
+
+#include "core/breaker.h"
+#include "core/bucket.h"
+#include "core/guard.h"
+#include "makegood/decide.h"
+#include "makegood/engine.h"
+
+#define SETTLES_MAX  2 /* settle calls under way: one is carried out while the next travels */
+#define RELEASES_MAX 2
+#define BATCHES      (SETTLES_MAX + RELEASES_MAX)
+#define NEVER_MS     INT64_MAX
+
+struct job_list {
+    struct job *first;
+    struct job *last;
+    int count;
+};
+
+/* One channel. Lanes never wait for each other: each has its share of the slots (quota). */
+struct lane {
+    struct policy policy;
+    struct bucket bucket;
+    struct breaker breaker;
+    struct guard guard;
+    struct job_list ready;    /* to be asked, oldest due first */
+    struct job_list suspects; /* to be asked alone */
+    int used;                 /* slots taken, in whatever state */
+    int asking;
+    int64_t latency_ms;      /* moving average; the policy's timeout before the first answer */
+    int64_t paused_until_ms; /* the channel asked for it */
+    int64_t found_ms;        /* when something was found last; never: -1 */
+    bool unproven_noted;
+    int wanted;    /* rows asked for by the claim under way */
+    int got;       /* rows that it gave */
+    bool more_due; /* the last claim was full, or could not be made: no need to wait for the timer */
+    bool retired;  /* gone from the configuration; lives until its slots are free */
+    struct lane *next;
+};
+
+struct engine {
+    struct engine_config config; /* policies: not kept */
+    struct engine_world world;
+    void *self;
+    struct job *jobs;
+    struct job_list lists[JOB_STATES]; /* JOB_READY's stand in the lanes */
+    struct batch batches[BATCHES];
+    struct lane *lanes;
+    struct claim_want *wants;   /* one per lane */
+    int lane_count;             /* not retired */
+    struct lane *first_to_want; /* turns, so that no lane is always first */
+    bool claiming;
+    bool stopping;
+    bool unfit_claim;
+    bool unfit_settle;
+    bool solo;        /* a suspect is being asked: nobody else starts */
+    int settle_limit; /* rows per settle: halves when a row spoils a batch, doubles when one goes well */
+    int claim_failures;
+    int64_t poll_at_ms;
+    int64_t claim_sent_ms;
+    int64_t claim_not_before_ms;
+    int64_t answered_since_ms; /* of the oldest one that waits for companions */
+    uint64_t random;
+    struct engine_view view;
+};
+
+/* engine.c */
+void job_move(struct engine *engine, struct job *job, enum job_state state);
+void job_list_move(struct job *job, struct job_list *to, bool to_front);
+uint32_t engine_chance(struct engine *engine);
+void engine_note(struct engine *engine, enum note_kind kind, const struct lane *lane, const struct job *job,
+                 const char *detail, int64_t duration_ms);
+int64_t backoff_ms(struct engine *engine, int failures);
+
+/* engine_lane.c */
+struct lane *lane_create(const struct policy *policy, int64_t now_ms);
+void lane_configure(struct lane *lane, const struct policy *policy, int64_t now_ms);
+void lanes_start(struct engine *engine, int64_t now_ms);
+void lanes_release(struct engine *engine, int64_t now_ms);
+int lane_wants(struct engine *engine, struct lane *lane, bool polling, int64_t now_ms);
+int64_t lane_next_ms(struct engine *engine, struct lane *lane, int64_t now_ms);
+bool lane_is_blocked(const struct lane *lane, int64_t now_ms);
+
+/* engine_settle.c */
+void settle_advance(struct engine *engine, int64_t now_ms);
+int64_t settle_next_ms(const struct engine *engine, int64_t now_ms);
+struct batch *batch_take(struct engine *engine, bool release);
+void settle_wake(struct engine *engine, int64_t now_ms);
+
+#endif

@@ -1,0 +1,272 @@
+/* Lanes: one channel's share of the engine. What may start, what must be given back, what came of an answer.
+ * Pure; part of the engine (engine_inner.h). */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/engine_inner.h"
+
+struct lane *lane_create(const struct policy *policy, int64_t now_ms)
+{
+    struct lane *lane = calloc(1, sizeof(*lane));
+    if (!lane)
+        return NULL;
+    lane->found_ms = -1;
+    lane->latency_ms = policy->timeout_ms;
+    bucket_init(&lane->bucket, policy->rate_per_second, policy->burst, now_ms);
+    lane_configure(lane, policy, now_ms);
+    return lane;
+}
+
+/* A new configuration is also how an operator says that a halted channel may go on. */
+void lane_configure(struct lane *lane, const struct policy *policy, int64_t now_ms)
+{
+    lane->policy = *policy;
+    lane->retired = false;
+    lane->guard = (struct guard){0};
+    bucket_resize(&lane->bucket, policy->rate_per_second, policy->burst, now_ms);
+}
+
+bool lane_is_blocked(const struct lane *lane, int64_t now_ms)
+{
+    return lane->retired || lane->guard.halted || now_ms < lane->paused_until_ms ||
+           breaker_allows(&lane->breaker, &lane->policy, now_ms) == 0;
+}
+
+/* --- starting
+ * ------------------------------------------------------------------------------------------------ */
+
+/* A question that starts late in its lease could end after it. */
+static bool job_is_stale(const struct engine *engine, const struct job *job, int64_t now_ms)
+{
+    return now_ms - job->claimed_at_ms > engine->config.lease_ms / 2;
+}
+
+static bool lane_may_start(struct lane *lane, int64_t now_ms)
+{
+    return !lane_is_blocked(lane, now_ms) &&
+           lane->asking < breaker_allows(&lane->breaker, &lane->policy, now_ms) &&
+           bucket_wait_ms(&lane->bucket, now_ms) == 0;
+}
+
+/* A stale one that can not be given back yet waits for that. */
+static bool job_may_start(const struct engine *engine, struct lane *lane, const struct job *job,
+                          int64_t now_ms)
+{
+    return job && !job_is_stale(engine, job, now_ms) && lane_may_start(lane, now_ms);
+}
+
+static void job_start(struct engine *engine, struct job *job, int64_t now_ms)
+{
+    struct lane *lane = job->lane;
+    bool taken = bucket_take(&lane->bucket, now_ms);
+    assert(taken);
+    breaker_started(&lane->breaker, now_ms);
+    job->asked_at_ms = now_ms;
+    job_move(engine, job, JOB_ASKING);
+    engine->view.queries++;
+    engine->world.ask(engine->self, job);
+}
+
+/* What may be killing us is asked alone, so that nobody else is suspected. False: nobody else may start now.
+ */
+static bool suspects_start(struct engine *engine, int64_t now_ms)
+{
+    struct lane *lane = engine->lanes;
+    while (lane && !job_may_start(engine, lane, lane->suspects.first, now_ms))
+        lane = lane->next;
+    if (!lane)
+        return true;
+    if (engine->lists[JOB_ASKING].count == 0) {
+        engine->solo = true;
+        job_start(engine, lane->suspects.first, now_ms);
+    }
+    return false;
+}
+
+void lanes_start(struct engine *engine, int64_t now_ms)
+{
+    if (engine->stopping || engine->solo || !suspects_start(engine, now_ms))
+        return;
+    for (struct lane *lane = engine->lanes; lane; lane = lane->next)
+        while (job_may_start(engine, lane, lane->ready.first, now_ms))
+            job_start(engine, lane->ready.first, now_ms);
+}
+
+/* --- giving back
+ * --------------------------------------------------------------------------------------------- */
+
+/* A short pause is waited for, the rest is given back so that another instance, or a later claim, may have
+ * it. */
+static bool lane_must_release(const struct engine *engine, const struct lane *lane, int64_t now_ms)
+{
+    if (engine->stopping || lane->retired || lane->guard.halted)
+        return true;
+    if (lane->breaker.open && breaker_allows(&lane->breaker, &lane->policy, now_ms) == 0)
+        return true;
+    return lane->paused_until_ms - now_ms > engine->config.lease_ms / 4;
+}
+
+static void list_release(struct engine *engine, struct job_list *list, bool whole, struct batch **batch,
+                         int64_t now_ms)
+{
+    while (list->first && (whole || job_is_stale(engine, list->first, now_ms))) {
+        if (!*batch && !(*batch = batch_take(engine, true)))
+            return; /* both releases are under way: at the next turn */
+        struct job *job = list->first;
+        (*batch)->jobs[(*batch)->count++] = job;
+        job_move(engine, job, JOB_SETTLING);
+        if ((*batch)->count == engine->config.batch_size) {
+            engine->world.release(engine->self, *batch);
+            *batch = NULL;
+        }
+    }
+}
+
+void lanes_release(struct engine *engine, int64_t now_ms)
+{
+    struct batch *batch = NULL;
+    for (struct lane *lane = engine->lanes; lane; lane = lane->next) {
+        bool whole = lane_must_release(engine, lane, now_ms);
+        list_release(engine, &lane->ready, whole, &batch, now_ms);
+        list_release(engine, &lane->suspects, whole, &batch, now_ms);
+    }
+    if (batch)
+        engine->world.release(engine->self, batch);
+}
+
+/* --- wanting
+ * ------------------------------------------------------------------------------------------------- */
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* How many questions can start within a quarter of the lease, by concurrency and by rate. */
+static int64_t lane_startable(const struct engine *engine, struct lane *lane, int64_t now_ms)
+{
+    int64_t share_ms = engine->config.lease_ms / 4;
+    int64_t allowed = breaker_allows(&lane->breaker, &lane->policy, now_ms);
+    int64_t rounds = lane->breaker.open || share_ms < lane->latency_ms ? 1 : share_ms / lane->latency_ms;
+    return smaller(allowed * rounds, bucket_within(&lane->bucket, now_ms, share_ms));
+}
+
+int lane_wants(struct engine *engine, struct lane *lane, bool polling, int64_t now_ms)
+{
+    if (lane_is_blocked(lane, now_ms))
+        return 0;
+    int64_t quota = engine->config.in_flight / engine->lane_count;
+    int64_t most = smaller(lane_startable(engine, lane, now_ms), quota > 0 ? quota : 1);
+    int64_t want =
+        smaller(most - lane->ready.count - lane->suspects.count, (quota > 0 ? quota : 1) - lane->used);
+    bool worth_a_call = want * 2 >= smaller(most, engine->config.batch_size);
+    return want > 0 && (polling || (lane->more_due && worth_a_call)) ? (int)want : 0;
+}
+
+int64_t lane_next_ms(struct engine *engine, struct lane *lane, int64_t now_ms)
+{
+    int64_t next_ms = lane->ready.first || lane->more_due ? breaker_next_ms(&lane->breaker) : NEVER_MS;
+    if (now_ms < lane->paused_until_ms)
+        next_ms = smaller(next_ms, lane->paused_until_ms);
+    if (next_ms <= now_ms)
+        next_ms = NEVER_MS; /* its time came already: the next event moves it */
+    const struct job *first = lane->suspects.first ? lane->suspects.first : lane->ready.first;
+    if (!first)
+        return next_ms;
+    if (job_is_stale(engine, first, now_ms))
+        return next_ms; /* waits for a release to come back */
+    next_ms = smaller(next_ms, first->claimed_at_ms + engine->config.lease_ms / 2 + 1);
+    int64_t wait_ms = bucket_wait_ms(&lane->bucket, now_ms);
+    return wait_ms > 0 ? smaller(next_ms, now_ms + wait_ms) : next_ms;
+}
+
+/* --- answers
+ * ------------------------------------------------------------------------------------------------- */
+
+static void lane_heard_fault(struct engine *engine, struct lane *lane, const struct evidence *evidence,
+                             int64_t now_ms)
+{
+    engine->view.faults++;
+    if (breaker_failed(&lane->breaker, &lane->policy, now_ms))
+        engine_note(engine, NOTE_BREAKER_OPENED, lane, NULL, evidence_kind_text(evidence->kind),
+                    lane->breaker.open_ms);
+    if (evidence->retry_after_ms <= 0)
+        return;
+    int64_t pause_ms = smaller(evidence->retry_after_ms, lane->policy.retry_after_max_ms);
+    if (now_ms + pause_ms > lane->paused_until_ms) {
+        lane->paused_until_ms = now_ms + pause_ms;
+        engine_note(engine, NOTE_CHANNEL_PAUSED, lane, NULL, "retry_after", pause_ms);
+    }
+}
+
+static void lane_heard_answer(struct engine *engine, struct lane *lane, enum evidence_kind kind,
+                              int64_t now_ms)
+{
+    engine->view.answers++;
+    if (breaker_succeeded(&lane->breaker, &lane->policy))
+        engine_note(engine, NOTE_BREAKER_CLOSED, lane, NULL, evidence_kind_text(kind), 0);
+    if (kind == EVIDENCE_NOT_FOUND || kind == EVIDENCE_UNKNOWN_STATE)
+        return;
+    lane->found_ms = now_ms;
+    lane->unproven_noted = false;
+}
+
+static void lane_hear(struct engine *engine, struct lane *lane, const struct job *job, int64_t now_ms)
+{
+    const struct evidence *evidence = &job->evidence;
+    enum evidence_class class = evidence_class(evidence->kind);
+    lane->latency_ms = (lane->latency_ms * 7 + (now_ms - job->asked_at_ms)) / 8;
+    if (lane->latency_ms < 1)
+        lane->latency_ms = 1;
+    if (class == EVIDENCE_LOCAL)
+        breaker_probe_gone(&lane->breaker);
+    else if (class == EVIDENCE_FAULT || !evidence->authentic)
+        lane_heard_fault(engine, lane, evidence, now_ms);
+    else
+        lane_heard_answer(engine, lane, evidence->kind, now_ms);
+}
+
+/* A channel whose answers put too many orders in doubt is stopped, and its rows stay (correctness 20). */
+static void lane_guard(struct engine *engine, struct lane *lane, struct job *job)
+{
+    if (job->verdict.errors > 0)
+        return; /* no answer */
+    bool doubt = job->verdict.kind == VERDICT_PARK && park_reason_is_doubt(job->verdict.reason);
+    if (guard_saw(&lane->guard, doubt, lane->policy.guard_percent))
+        engine_note(engine, NOTE_CHANNEL_HALTED, lane, job, park_reason_text(job->verdict.reason), 0);
+    if (!doubt || !lane->guard.halted)
+        return;
+    job->verdict.kind = VERDICT_RETRY;
+    job->verdict.reason = PARK_NOTHING;
+    job->verdict.rule = "channel_halted";
+    job->verdict.due_in_ms = lane->policy.probe_ms;
+}
+
+static void lane_note_unproven(struct engine *engine, struct lane *lane, const struct job *job, bool proven)
+{
+    if (job->evidence.kind != EVIDENCE_NOT_FOUND || proven || lane->unproven_noted ||
+        job->verdict.kind != VERDICT_RETRY)
+        return;
+    lane->unproven_noted = true;
+    engine_note(engine, NOTE_NOTHING_FOUND_LATELY, lane, job, job->verdict.rule,
+                lane->policy.found_lately_ms);
+}
+
+void engine_answered(struct engine *engine, struct job *job, int64_t now_ms)
+{
+    assert(job->state == JOB_ASKING);
+    struct lane *lane = job->lane;
+    lane_hear(engine, lane, job, now_ms);
+    struct situation situation = {
+        .since_claim_ms = now_ms - job->received_at_ms,
+        .credentials_proven = lane->found_ms >= 0 && now_ms - lane->found_ms <= lane->policy.found_lately_ms,
+        .chance = engine_chance(engine),
+    };
+    job->verdict = decide(&job->order, &job->evidence, &lane->policy, &situation);
+    lane_guard(engine, lane, job);
+    lane_note_unproven(engine, lane, job, situation.credentials_proven);
+    engine->solo = false; /* while a suspect is asked, it is the only one */
+    if (engine->lists[JOB_ANSWERED].count == 0)
+        engine->answered_since_ms = now_ms;
+    job_move(engine, job, JOB_ANSWERED);
+}

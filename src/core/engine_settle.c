@@ -1,0 +1,267 @@
+/* Settling: batches of verdicts, what became of them, and what to do when the database can not.
+ * Pure; part of the engine (engine_inner.h). */
+#include <assert.h>
+#include <string.h>
+
+#include "core/engine_inner.h"
+
+#define BUSY_FIRST_MS   40
+#define BUSY_SPREAD_MS  80
+#define UNFIT_REPEAT_MS 30000
+
+struct batch *batch_take(struct engine *engine, bool release)
+{
+    int first = release ? SETTLES_MAX : 0;
+    int end = release ? BATCHES : SETTLES_MAX;
+    for (int i = first; i < end; i++) {
+        struct batch *batch = &engine->batches[i];
+        if (batch->in_use)
+            continue;
+        batch->in_use = true;
+        batch->release = release;
+        batch->waiting = false;
+        batch->count = batch->failures = 0;
+        return batch;
+    }
+    return NULL;
+}
+
+static void batch_drop(struct batch *batch)
+{
+    batch->in_use = batch->waiting = false;
+}
+
+/* --- sending
+ * ------------------------------------------------------------------------------------------------- */
+
+static int settles_under_way(const struct engine *engine)
+{
+    int count = 0;
+    for (int i = 0; i < SETTLES_MAX; i++)
+        count += engine->batches[i].in_use;
+    return count;
+}
+
+static bool some_batch_waits(const struct engine *engine)
+{
+    for (int i = 0; i < SETTLES_MAX; i++)
+        if (engine->batches[i].in_use && engine->batches[i].waiting)
+            return true;
+    return false;
+}
+
+/* Waits for companions for a while, but not behind a call that is under way unless the batch is full. */
+static bool settle_is_due(const struct engine *engine, int64_t now_ms)
+{
+    int count = engine->lists[JOB_ANSWERED].count;
+    int under_way = settles_under_way(engine);
+    if (count == 0 || under_way == SETTLES_MAX || some_batch_waits(engine))
+        return false;
+    if (count >= engine->settle_limit)
+        return true;
+    bool waited = now_ms - engine->answered_since_ms >= engine->config.collect_ms;
+    return under_way == 0 && (waited || engine->stopping);
+}
+
+static void batch_send(struct engine *engine, struct batch *batch)
+{
+    batch->waiting = false;
+    engine->view.settles++;
+    engine->world.settle(engine->self, batch);
+}
+
+static void batch_fill_and_send(struct engine *engine, int64_t now_ms)
+{
+    struct batch *batch = batch_take(engine, false);
+    assert(batch);
+    struct job_list *answered = &engine->lists[JOB_ANSWERED];
+    while (answered->first && batch->count < engine->settle_limit) {
+        batch->jobs[batch->count++] = answered->first;
+        job_move(engine, answered->first, JOB_SETTLING);
+    }
+    engine->answered_since_ms = now_ms;
+    batch_send(engine, batch);
+}
+
+static void busy_come_back(struct engine *engine, int64_t now_ms)
+{
+    struct job *job = engine->lists[JOB_BUSY].first;
+    while (job) {
+        struct job *next = job->next;
+        if (job->repeat_at_ms <= now_ms)
+            job_move(engine, job, JOB_ANSWERED);
+        job = next;
+    }
+}
+
+void settle_advance(struct engine *engine, int64_t now_ms)
+{
+    busy_come_back(engine, now_ms);
+    for (int i = 0; i < SETTLES_MAX; i++) {
+        struct batch *batch = &engine->batches[i];
+        if (batch->in_use && batch->waiting && batch->repeat_at_ms <= now_ms)
+            batch_send(engine, batch);
+    }
+    while (settle_is_due(engine, now_ms))
+        batch_fill_and_send(engine, now_ms);
+}
+
+/* What waits for a mended database is tried at once: the operator just did something. */
+void settle_wake(struct engine *engine, int64_t now_ms)
+{
+    for (int i = 0; i < SETTLES_MAX; i++)
+        engine->batches[i].repeat_at_ms = now_ms;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+int64_t settle_next_ms(const struct engine *engine, int64_t now_ms)
+{
+    int64_t next_ms = NEVER_MS;
+    for (const struct job *job = engine->lists[JOB_BUSY].first; job; job = job->next)
+        next_ms = earlier(next_ms, job->repeat_at_ms);
+    for (int i = 0; i < SETTLES_MAX; i++)
+        if (engine->batches[i].in_use && engine->batches[i].waiting)
+            next_ms = earlier(next_ms, engine->batches[i].repeat_at_ms);
+    if (engine->lists[JOB_ANSWERED].count > 0 && settles_under_way(engine) == 0)
+        next_ms = earlier(next_ms, engine->answered_since_ms + engine->config.collect_ms);
+    return next_ms > now_ms ? next_ms : now_ms;
+}
+
+/* --- what came of it
+ * ----------------------------------------------------------------------------------------- */
+
+static void job_is_settled(struct engine *engine, struct job *job)
+{
+    engine->view.verdicts[job->verdict.kind]++;
+    if (job->verdict.kind == VERDICT_PARK) {
+        engine->view.parked[job->verdict.reason]++;
+        engine_note(engine, job->poison ? NOTE_ORDER_POISONED : NOTE_ORDER_PARKED, job->lane, job,
+                    park_reason_text(job->verdict.reason), 0);
+    } else if (job->verdict.kind != VERDICT_RETRY) {
+        engine_note(engine, NOTE_ORDER_SETTLED, job->lane, job, job->verdict.rule, 0);
+    }
+    job_move(engine, job, JOB_FREE);
+}
+
+static void job_is_fenced(struct engine *engine, struct job *job)
+{
+    engine_note(engine, NOTE_ORDER_FENCED, job->lane, job, NULL, 0);
+    job_move(engine, job, JOB_FREE);
+}
+
+static void job_is_in_conflict(struct engine *engine, struct job *job, enum park_reason reason)
+{
+    engine->view.parked[reason]++;
+    engine_note(engine, NOTE_ORDER_PARKED, job->lane, job, park_reason_text(reason), 0);
+    job_move(engine, job, JOB_FREE);
+}
+
+/* Repeated soon under the same token; near the end of the lease for the last time, then the row goes back. */
+static void job_is_busy(struct engine *engine, struct job *job, int64_t now_ms)
+{
+    if (job->last) {
+        engine_note(engine, NOTE_ORDER_ABANDONED, job->lane, job, "busy", now_ms - job->claimed_at_ms);
+        job_move(engine, job, JOB_FREE);
+        return;
+    }
+    job->repeat_at_ms = now_ms + BUSY_FIRST_MS + (BUSY_SPREAD_MS * (int64_t)engine_chance(engine) >> 32);
+    job->last = job->repeat_at_ms - job->claimed_at_ms > engine->config.lease_ms * 3 / 4;
+    if (job->last && job->verdict.kind != VERDICT_RETRY)
+        job->verdict.due_in_ms = job->lane->policy.error_first_ms;
+    job_move(engine, job, JOB_BUSY);
+}
+
+static void job_take_outcome(struct engine *engine, struct job *job, enum outcome outcome,
+                             enum park_reason reason, int64_t now_ms)
+{
+    engine->view.outcomes[outcome]++;
+    if (outcome == OUTCOME_FENCED)
+        job_is_fenced(engine, job);
+    else if (outcome == OUTCOME_BUSY)
+        job_is_busy(engine, job, now_ms);
+    else if (outcome == OUTCOME_CONFLICT)
+        job_is_in_conflict(engine, job, reason);
+    else
+        job_is_settled(engine, job);
+}
+
+void engine_settled(struct engine *engine, struct batch *batch, const enum outcome *outcomes,
+                    const enum park_reason *reasons, int64_t now_ms)
+{
+    assert(batch->in_use && !batch->release);
+    if (engine->unfit_settle)
+        engine_note(engine, NOTE_DATABASE_FIT, NULL, NULL, "settle", 0);
+    engine->unfit_settle = false;
+    int doubled = engine->settle_limit * 2;
+    engine->settle_limit = doubled < engine->config.batch_size ? doubled : engine->config.batch_size;
+    for (int i = 0; i < batch->count; i++)
+        job_take_outcome(engine, batch->jobs[i], outcomes[i], reasons[i], now_ms);
+    batch_drop(batch);
+}
+
+void engine_released(struct engine *engine, struct batch *batch, int64_t now_ms)
+{
+    (void)now_ms;
+    assert(batch->in_use && batch->release);
+    for (int i = 0; i < batch->count; i++)
+        job_move(engine, batch->jobs[i], JOB_FREE);
+    batch_drop(batch);
+}
+
+/* --- when the database can not
+ * ------------------------------------------------------------------------------- */
+
+/* The row alone spoils its batch: park it, without the texts of the answer that the database may be refusing.
+ */
+static void job_poison(struct engine *engine, struct job *job, const char *sqlstate)
+{
+    if (job->poison) { /* not even that: its lease runs out, and people must look */
+        engine_note(engine, NOTE_ORDER_ABANDONED, job->lane, job, sqlstate, 0);
+        job_move(engine, job, JOB_FREE);
+        return;
+    }
+    job->poison = true;
+    memcpy(job->sqlstate, sqlstate, strnlen(sqlstate, sizeof(job->sqlstate) - 1) + 1);
+    job->sqlstate[sizeof(job->sqlstate) - 1] = '\0';
+    job->evidence = (struct evidence){.kind = job->evidence.kind, .http_status = job->evidence.http_status};
+    job->verdict.kind = VERDICT_PARK;
+    job->verdict.reason = PARK_POISON;
+    job->verdict.rule = "poison";
+    job_move(engine, job, JOB_ANSWERED);
+}
+
+/* Half as many rows per batch, until the row that does it is alone. */
+static void batch_split(struct engine *engine, struct batch *batch, const char *sqlstate)
+{
+    if (batch->count == 1)
+        job_poison(engine, batch->jobs[0], sqlstate);
+    else
+        for (int i = batch->count - 1; i >= 0; i--)
+            job_move(engine, batch->jobs[i], JOB_ANSWERED);
+    engine->settle_limit = batch->count > 1 ? batch->count / 2 : 1;
+    batch_drop(batch);
+}
+
+void engine_settle_failed(struct engine *engine, struct batch *batch, enum failure failure,
+                          const char *sqlstate, int64_t now_ms)
+{
+    assert(batch->in_use && !batch->release);
+    engine->view.settle_failures[failure]++;
+    if (failure == FAILURE_ROW) {
+        batch_split(engine, batch, sqlstate);
+        return;
+    }
+    bool unfit = failure == FAILURE_SCHEMA;
+    int64_t wait_ms = unfit ? UNFIT_REPEAT_MS : backoff_ms(engine, ++batch->failures);
+    if (unfit && !engine->unfit_settle)
+        engine_note(engine, NOTE_DATABASE_UNFIT, NULL, NULL, sqlstate, wait_ms);
+    if (!unfit)
+        engine_note(engine, NOTE_SETTLE_REPEATED, NULL, NULL, failure_text(failure), wait_ms);
+    engine->unfit_settle = engine->unfit_settle || unfit;
+    batch->waiting = true;
+    batch->repeat_at_ms = now_ms + wait_ms;
+}

@@ -1,0 +1,432 @@
+/* The simulator's vocabulary: one virtual world with its shop database (ledger), payment channels (bank),
+ * engines (fleet) and the witness that checks the invariants after every event.
+ *
+ * Everything is deterministic: one seed, one thread, virtual milliseconds. Nothing here reads a clock or a
+ * file. */
+#ifndef SIM_H
+#define SIM_H
+
+#include "lists.h"
+#include "makegood/engine.h"
+
+#define CHANNELS_MAX 3
+#define NODES_MAX    3
+#define SLOTS_MAX    32
+#define ORDERS_MAX   200 /* orders and attempts each */
+#define CALLS_MAX    32  /* database calls under way in the whole fleet */
+#define TRACE_KEPT   40
+
+/* ---- chance ---- */
+
+struct prng {
+    uint64_t state;
+};
+uint64_t prng_next(struct prng *prng);
+int64_t prng_between(struct prng *prng, int64_t low, int64_t high); /* both ends included */
+bool prng_chance(struct prng *prng, int percent);
+
+/* ---- events and their trace ---- */
+
+struct event {
+    int64_t at;
+    uint64_t order; /* ties are broken by the order of scheduling */
+    enum event_kind kind;
+    int node;      /* -1: none */
+    uint32_t life; /* of the node: events of a life that ended are dropped */
+    int subject;   /* slot, call, attempt, order or channel */
+    int64_t extra;
+};
+
+struct trace_line {
+    int64_t at;
+    int kind; /* an event_kind, or EVENTS + a trace_kind */
+    int64_t node;
+    int64_t subject;
+    int64_t a;
+    int64_t b;
+};
+
+struct trace {
+    struct trace_line kept[TRACE_KEPT];
+    uint64_t count;
+    uint64_t hash;
+    bool print; /* everything, at once */
+};
+
+/* ---- the plan: what the seed says ---- */
+
+enum fate {
+    FATE_PAID,
+    FATE_PENDING_THEN_PAID,
+    FATE_HIDDEN_THEN_PAID, /* not found at first */
+    FATE_CLOSED,
+    FATE_PENDING_THEN_CLOSED,
+    FATE_REFUNDED,
+    FATE_REFUNDED_PART,
+    FATE_FLAGGED,
+    FATE_NEVER_FOUND,
+    FATE_PENDING,
+    FATE_WRONG_AMOUNT,
+    FATE_WRONG_CURRENCY,
+    FATE_WRONG_MERCHANT,
+    FATE_NO_AMOUNT,
+    FATE_STRANGE,   /* a status outside the list, for ever */
+    FATE_UNASKABLE, /* the attempt lacks its number, for ever */
+    FATE_SICK,      /* garbage, for ever */
+    FATE_FORGED,    /* somebody forges "paid"; the truth is never found */
+    FATES
+};
+
+enum fault_family {
+    FAULT_CRASHES = 1 << 0,
+    FAULT_KILLER = 1 << 1,
+    FAULT_DATABASE_DOWN = 1 << 2,
+    FAULT_CUTS = 1 << 3, /* claims and settles with unknown or late commits */
+    FAULT_POISON = 1 << 4,
+    FAULT_SCHEMA = 1 << 5,
+    FAULT_BUSY = 1 << 6,
+    FAULT_SHOP = 1 << 7,
+    FAULT_CLOCK = 1 << 8,
+    FAULT_STALLS = 1 << 9,
+    FAULT_STOPS = 1 << 10,
+    FAULT_CONFIGURE = 1 << 11,
+    FAULT_OUTAGES = 1 << 12,
+    FAULT_NOISE = 1 << 13,
+    FAULT_TWO_ATTEMPTS = 1 << 14,
+    FAULT_SLOW_DATABASE = 1 << 15,
+    FAULT_FAMILIES = 1 << 16,
+};
+
+struct plan {
+    unsigned faults;
+    bool starvation; /* nothing but one dead channel beside healthy ones */
+    int nodes;
+    int channels;
+    int orders;
+    int64_t faults_end_ms;
+    int64_t liveness_ms;   /* bound after the faults end */
+    int64_t starvation_ms; /* bound from due to asked */
+    bool dead[CHANNELS_MAX];
+    bool quiet[CHANNELS_MAX]; /* nothing is ever found there */
+    bool lying[CHANNELS_MAX]; /* our reading of it is wrong: most answers put orders in doubt */
+    struct engine_config config;
+    struct policy policies[CHANNELS_MAX];
+};
+
+/* ---- the ledger: the shop's database, as doc/sql-contract.md says ---- */
+
+enum status { STATUS_UNPAID, STATUS_PAID, STATUS_SHIPPED, STATUS_CLOSED, STATUS_REFUNDED };
+
+struct shop_order {
+    bool exists;
+    enum status status;
+    int64_t amount_minor;
+    int currency;
+    int paid_by;   /* the attempt that paid it, -1: none */
+    int locked_by; /* shop transactions that hold the row: 0 or 1 */
+};
+
+enum row_state { ROW_NONE, ROW_LIVE, ROW_PARKED, ROW_GONE };
+
+struct row {
+    enum row_state state;
+    int order;
+    int channel;
+    int64_t amount_minor;
+    int currency;
+    int64_t created_at; /* by the database's clock */
+    int64_t expires_at; /* NO_END: never */
+    int64_t due_at;
+    uint32_t token; /* 0: none */
+    int answers;
+    int errors;
+    int unknowns;
+    int claims;
+    enum park_reason reason;
+    bool poisoned;
+    bool locked; /* by a shop transaction */
+    bool retried;
+    int last_audit; /* chain of its audit rows, -1: none */
+};
+
+struct audit_row {
+    int attempt;
+    uint32_t token;
+    int64_t claimed_us;
+    enum evidence_kind evidence;
+    enum outcome outcome;
+    enum park_reason reason;
+    int previous;
+};
+
+struct ledger {
+    struct shop_order orders[ORDERS_MAX];
+    struct row rows[ORDERS_MAX];
+    int order_count;
+    int row_count;
+    struct audit_row *audits;
+    int audit_count;
+    int audit_room;
+    uint32_t last_token;
+    int64_t clock_step; /* database clock = now + clock_step */
+    bool down;
+    bool broken; /* schema */
+};
+
+/* What a settle says of one row: copied when the engine hands it over, for the engine may die before it
+ * arrives. */
+struct settle_row {
+    int attempt;
+    uint32_t token;
+    int64_t claimed_us;
+    struct verdict verdict;
+    enum evidence_kind evidence;
+    int64_t amount_minor;
+    char currency[CURRENCY_BYTES];
+    bool authentic;
+    bool last;
+    bool poison;
+};
+
+struct ruling {
+    enum outcome outcome;
+    enum park_reason reason;
+};
+
+/* ---- the bank: the channels and the truth ---- */
+
+struct payment {
+    enum fate fate;
+    int64_t amount_minor; /* at the channel */
+    int currency;
+    int hidden_left;  /* answers that still say not found */
+    int pending_left; /* answers that still say pending */
+    int faults_left;  /* faults before the first answer */
+    bool killer;      /* hearing of it kills the engine */
+    bool canary;
+};
+
+struct bank {
+    struct payment payments[ORDERS_MAX];
+    enum evidence_kind outage[CHANNELS_MAX]; /* EVIDENCE_NONE: none */
+};
+
+/* ---- the witness: what the invariants need to remember ---- */
+
+/* One row under one claim. At most one query. */
+struct grant {
+    int attempt;
+    uint32_t token;
+    int64_t claimed_us;
+    int64_t left_ms;
+    int64_t age_ms;
+    int64_t claimed_at; /* true time */
+    int node;
+    uint32_t life;
+    int claims;
+    int answers;
+    int errors;
+    int unknowns;
+    int asked;
+    bool crashed; /* its engine died with it */
+    bool answered;
+    bool applied;
+    bool final_not_found; /* the answer was not found, and that was final then */
+    enum evidence_kind evidence;
+    int previous; /* older grant of the same attempt, -1: none */
+};
+
+enum ending { ENDING_NONE, ENDING_PAID, ENDING_REFUNDED, ENDING_CLOSED, ENDING_NOT_FOUND, ENDING_RESOLVED };
+
+struct witness {
+    struct grant *grants;
+    int grant_count;
+    int grant_room;
+    int last_grant[ORDERS_MAX];    /* per attempt, -1: none */
+    int answers_given[ORDERS_MAX]; /* authentic answers */
+    enum ending ending[ORDERS_MAX];
+    int paid_writes[ORDERS_MAX]; /* per order */
+    int open_rows;               /* rows that liveness waits for */
+    int first_open;
+    bool failed;
+    enum invariant invariant;
+    char text[200];
+};
+
+/* One engine's channel as the witness sees it. */
+struct watch {
+    int asking;
+    int64_t meter_micro; /* tokens taken and not refilled, in millionths */
+    int64_t metered_at;
+    int64_t paused_until;
+    bool open;
+    int probes; /* questions begun while open and not answered */
+    int faults; /* in a row, with nothing else between them */
+    int begun;  /* questions begun since the last answer that was no fault */
+    int64_t trouble_since;
+    bool halted;
+    int64_t found_at; /* -1: never */
+};
+
+struct slot {
+    struct job *job;
+    int grant;
+    bool asking;
+    bool asked; /* not settled yet */
+    bool suspect;
+    enum evidence_kind fault; /* what the question will meet; EVIDENCE_NONE: the truth */
+};
+
+/* ---- the fleet ---- */
+
+struct node {
+    struct engine *engine; /* NULL: not running */
+    uint32_t life;
+    bool stopping;
+    int64_t clock_offset;
+    int64_t stalled_until;
+    uint64_t wake;  /* number of the valid wake event */
+    int hot;        /* turns in a row that did not want to wait */
+    int batch_most; /* largest batch size since the start: a repeated batch keeps its size */
+    bool claiming;  /* one claim at a time */
+    struct engine_config config;
+    struct policy policies[CHANNELS_MAX];
+    bool serves[CHANNELS_MAX];
+    struct watch watches[CHANNELS_MAX];
+    struct slot slots[SLOTS_MAX];
+    int asking;
+    int suspects;            /* asked now */
+    struct engine_view seen; /* the witness's own count of the same */
+    struct world *world;
+    int index;
+};
+
+enum call_kind { CALL_CLAIM, CALL_SETTLE, CALL_RELEASE };
+enum call_fault { CALL_CLEAN, CALL_ANSWER_LOST, CALL_ABORTED, CALL_ZOMBIE };
+
+struct call {
+    int pending; /* events that still refer to it; 0: free */
+    enum call_kind kind;
+    enum call_fault fault;
+    int node;
+    uint32_t life;
+    struct batch *batch;
+    bool failed;
+    enum failure failure;
+    const char *sqlstate;
+    int64_t lease_ms;
+    int want_channel[CHANNELS_MAX];
+    int want_limit[CHANNELS_MAX];
+    int want_count;
+    int count;
+    int grants[BATCH_MAX]; /* of a claim */
+    struct settle_row rows[SLOTS_MAX];
+    struct ruling rulings[SLOTS_MAX];
+};
+
+enum phase { PHASE_FAULTS, PHASE_CALM, PHASE_STOP, PHASE_OVER };
+
+struct world {
+    uint64_t seed;
+    enum sabotage sabotage;
+    struct prng prng;
+    int64_t now;
+    enum phase phase;
+    int64_t drained_ms; /* how long it took after the faults */
+    uint64_t events;
+    uint64_t scheduled;
+    struct event *heap;
+    int heap_count;
+    int heap_room;
+    struct trace trace;
+    struct plan plan;
+    struct ledger ledger;
+    struct bank bank;
+    struct witness witness;
+    struct node nodes[NODES_MAX];
+    struct call calls[CALLS_MAX];
+};
+
+/* world.c */
+struct world *world_create(uint64_t seed, enum sabotage sabotage, bool print);
+void world_destroy(struct world *world);
+void world_run(struct world *world);
+void world_schedule(struct world *world, int64_t delay_ms, enum event_kind kind, int node, int subject,
+                    int64_t extra);
+
+/* trace.c */
+void trace_event(struct world *world, const struct event *event);
+void trace_add(struct world *world, enum trace_kind kind, int64_t node, int64_t subject, int64_t a,
+               int64_t b);
+void trace_print_tail(const struct world *world);
+
+/* plan.c */
+void plan_make(struct world *world);
+void plan_policy(struct world *world, struct policy *out);
+int channel_index(const char *name);
+extern const char *const currencies[3];
+extern const char *const channel_names[CHANNELS_MAX];
+
+/* timeline.c */
+void timeline_make(struct world *world);
+void timeline_track(struct world *world, int attempt);
+void timeline_canary(struct world *world, int channel);
+
+/* shop.c */
+void shop_begin(struct world *world, int order, int64_t deed);
+void shop_end(struct world *world, int order, int64_t deed);
+
+/* ledger.c */
+int64_t ledger_clock(const struct world *world);
+int ledger_claim(struct world *world, struct call *call);
+bool ledger_settle(struct world *world, struct call *call); /* false: the batch failed because of one row */
+void ledger_release(struct world *world, const struct call *call);
+int ledger_audits_of(const struct world *world, int attempt, uint32_t token);
+
+/* bank.c */
+int64_t bank_ask(struct world *world, struct node *node, struct slot *slot, int attempt);
+void bank_answer(struct world *world, const struct slot *slot, int attempt, struct evidence *out);
+bool bank_paid(const struct world *world, int attempt);     /* money of the payer is at the channel */
+bool bank_refunded(const struct world *world, int attempt); /* all of it was returned */
+
+/* fleet.c: the engines and what the world tells them */
+void node_start(struct world *world, struct node *node);
+void node_crash(struct world *world, struct node *node);
+void node_stop(struct world *world, struct node *node);
+void node_wake(struct world *world, struct node *node);
+void node_configure(struct world *world, struct node *node, bool faithful);
+void node_answer(struct world *world, struct node *node, int slot);
+void node_advance(struct world *world, struct node *node);
+int64_t node_clock(const struct world *world, const struct node *node);
+
+/* calls.c: database calls on their way */
+extern const struct engine_world fleet_operations;
+void call_arrive(struct world *world, struct call *call);
+void call_reply(struct world *world, struct call *call);
+
+/* witness.c, bounds.c: invariants */
+__attribute__((format(printf, 3, 4))) void violate(struct world *world, enum invariant invariant,
+                                                   const char *format, ...);
+void witness_init(struct world *world);
+int witness_find(const struct world *world, int attempt, uint32_t token);
+void witness_granted(struct world *world, struct call *call, const struct row *row, int attempt);
+void witness_answered(struct world *world, struct node *node, struct slot *slot,
+                      const struct evidence *evidence);
+void witness_applied(struct world *world, int attempt, uint32_t token);
+void witness_wrote(struct world *world, int order, int attempt, enum status status);
+void witness_ended(struct world *world, int attempt, uint32_t token, enum ending ending);
+void witness_settled(struct world *world, struct node *node, const struct call *call);
+void witness_crashed(struct world *world, const struct node *node);
+void witness_check(struct world *world);
+void witness_close(struct world *world); /* at the end of the world */
+
+void bounds_claim(struct world *world, struct node *node, const struct claim_want *wants, int count);
+void bounds_ask(struct world *world, struct node *node, struct slot *slot, int channel);
+void bounds_answered(struct world *world, struct node *node, struct slot *slot, int channel,
+                     const struct evidence *evidence);
+void bounds_note(struct world *world, struct node *node, const struct note *note);
+void bounds_configured(const struct world *world, struct node *node, int channel,
+                       const struct policy *before);
+void bounds_counters(struct world *world, struct node *node);
+
+#endif
