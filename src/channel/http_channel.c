@@ -1,0 +1,273 @@
+/* The declarative HTTPS/JSON channel: order in, request out; response in, evidence out.
+ *
+ * Called by the workers, several at once on one channel; reads only what http_create.c made. Never opens a
+ * socket, asks a clock or prints. interpret is total: whatever the bytes are, an evidence kind comes out. */
+#include "channel/http_channel.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "channel/hex.h"
+#include "channel/http_inner.h"
+#include "channel/url.h"
+
+/* ---- the question ---- */
+
+static int line_add(struct request *request, const char *name, const char *value)
+{
+    assert(request->header_count < REQUEST_HEADERS_MAX);
+    char *line;
+    if (asprintf(&line, "%s: %s", name, value) < 0)
+        return -ENOMEM;
+    request->headers[request->header_count++] = line;
+    return 0;
+}
+
+/* What every question carries unless the configuration says otherwise. */
+static int standard_headers_add(const struct http_channel *http, const struct moment *moment,
+                                struct request *out)
+{
+    const char *type = body_content_type(&http->body);
+    const char *const lines[][2] = {
+        {"Accept", "application/json"},
+        {"Content-Type", type},
+        {"X-Request-Id", header_value_is_clean(moment->request_id) ? moment->request_id : NULL},
+    };
+    int error = 0;
+    for (size_t i = 0; !error && i < sizeof(lines) / sizeof(lines[0]); i++)
+        if (lines[i][1] && !headers_have(&http->headers, lines[i][0]))
+            error = line_add(out, lines[i][0], lines[i][1]);
+    return error;
+}
+
+static int headers_build(const struct http_channel *http, const struct template_values *values,
+                         struct request *out, const char **why)
+{
+    int error = standard_headers_add(http, values->moment, out);
+    for (unsigned i = 0; !error && i < http->headers.count; i++)
+        error = header_add(&http->headers.items[i], values, out, why);
+    return error;
+}
+
+/* Signs what goes on the wire: method, path and query as they are in the URL, the body. */
+static int credentials_build(const struct http_channel *http, const struct template_values *values,
+                             struct request *out, const char **why)
+{
+    size_t length;
+    const char *start = url_path(out->url, &length);
+    char *path = strndup(start, length);
+    if (!path)
+        return -ENOMEM;
+    struct template_values signing = *values;
+    signing.method = http->method;
+    signing.path = path;
+    signing.query = url_query(out->url);
+    signing.body = out->body ? out->body : "";
+    char *line = NULL;
+    int error = auth_sign(&http->auth, http->sha256, &signing, &line, why);
+    free(path);
+    if (line)
+        out->headers[out->header_count++] = line;
+    return error;
+}
+
+/* The audit shows whom and where, not the query, which may hold more than it should. */
+static void asked_write(struct request *out)
+{
+    int shown = (int)strcspn(out->url, "?");
+    snprintf(out->asked, sizeof(out->asked), "%s %.*s", out->method, shown, out->url);
+}
+
+static int request_write(const struct http_channel *http, const struct template_values *values,
+                         struct request *out, const char **why)
+{
+    int error = url_build(&http->url, values, &out->url, why);
+    if (!error)
+        error = body_build(&http->body, values, &out->body, why);
+    if (!error && out->body)
+        out->body_bytes = strlen(out->body);
+    if (!error)
+        error = headers_build(http, values, out, why);
+    if (!error)
+        error = credentials_build(http, values, out, why);
+    if (!error && !(out->method = strdup(http->method)))
+        error = -ENOMEM;
+    if (!error)
+        asked_write(out);
+    return error;
+}
+
+static int http_build(const struct channel *channel, const struct lost_order *order,
+                      const struct moment *moment, struct request *out, const char **why)
+{
+    const struct http_channel *http = (const struct http_channel *)channel;
+    *out = (struct request){0};
+    *why = "";
+    json_t *data = NULL;
+    if (http->needs_data) {
+        const char *text = *order->channel_data ? order->channel_data : "{}";
+        data = json_load_strict(text, strlen(text), CHANNEL_DATA_BYTES);
+        if (!json_is_object(data)) {
+            json_decref(data);
+            *why = "channel_data is not a JSON object, and the question needs a member of it";
+            return -EINVAL;
+        }
+    }
+    struct template_values values = {
+        .order = order, .moment = moment, .form = &http->answer.form, .data = data};
+    int error = request_write(http, &values, out, why);
+    json_decref(data);
+    if (error)
+        request_finish(out);
+    return error;
+}
+
+/* ---- the answer ---- */
+
+static void evidence_clear(struct evidence *out)
+{
+    out->kind = EVIDENCE_GARBAGE;
+    out->authentic = out->merchant_differs = out->has_amount = out->has_refunded = false;
+    out->amount_minor = out->refunded_minor = 0;
+    out->currency[0] = out->channel_number[0] = out->code[0] = out->rule[0] = out->body_digest[0] = '\0';
+}
+
+static void digest_write(const struct http_channel *http, const struct response *response,
+                         struct evidence *out)
+{
+    unsigned char bytes[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    if (response->body_bytes &&
+        EVP_Digest(response->body, response->body_bytes, bytes, &length, http->sha256, NULL) &&
+        2 * length < DIGEST_BYTES)
+        hex_write(bytes, length, out->body_digest);
+}
+
+/* Printable ASCII, cut; an answer that echoes our secret is not repeated (law 9). */
+static void code_write(const struct http_channel *http, const json_t *answer, struct evidence *out)
+{
+    char scratch[JSON_NUMBER_BYTES];
+    const char *text = answer_code(&http->answer, answer, scratch);
+    if (!text || auth_is_told_by(&http->auth, text))
+        return;
+    size_t length = 0;
+    for (; *text && length < CODE_BYTES - 1; text++)
+        out->code[length++] = (char)(*text >= 0x20 && *text <= 0x7e ? *text : '?');
+    out->code[length] = '\0';
+}
+
+static void particulars_write(const struct http_channel *http, const json_t *answer, enum naming naming,
+                              struct evidence *out)
+{
+    char scratch[JSON_NUMBER_BYTES];
+    const char *number = answer_channel_number(&http->answer, answer, scratch);
+    if (number && naming == NAMING_OURS && !auth_is_told_by(&http->auth, number))
+        snprintf(out->channel_number, sizeof(out->channel_number), "%s", number);
+    out->merchant_differs = answer_merchant_differs(&http->answer, answer);
+    code_write(http, answer, out);
+}
+
+/* A rule holds, as far as the answer proves what the rule claims (correctness 17, 20). */
+static enum evidence_kind rule_conclude(const struct http_channel *http, const struct rule *rule,
+                                        const json_t *answer, enum naming naming, struct evidence *out)
+{
+    memcpy(out->rule, rule->name, sizeof(out->rule));
+    if (!kind_is_answer(rule->kind))
+        return rule->kind;
+    if (naming == NAMING_OTHER)
+        return EVIDENCE_OTHER_ORDER;
+    if (rule->kind == EVIDENCE_NOT_FOUND)
+        return rule->kind;
+    if (naming == NAMING_NONE)
+        return EVIDENCE_UNMATCHED;
+    if (kind_is_payment(rule->kind) && !answer_money(&http->answer, answer, out))
+        return EVIDENCE_UNKNOWN_STATE;
+    return rule->kind;
+}
+
+/* What a status means when no rule says so; EVIDENCE_NONE: nothing by itself. */
+static enum evidence_kind status_conclude(int status)
+{
+    static const struct {
+        int least;
+        int most;
+        enum evidence_kind kind;
+    } rows[] = {
+        {429, 429, EVIDENCE_RATE_LIMITED}, {401, 401, EVIDENCE_UNAUTHORIZED},
+        {403, 403, EVIDENCE_UNAUTHORIZED}, {408, 408, EVIDENCE_SERVER_ERROR},
+        {500, 599, EVIDENCE_SERVER_ERROR}, {300, 399, EVIDENCE_UNMATCHED},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (status >= rows[i].least && status <= rows[i].most)
+            return rows[i].kind;
+    return EVIDENCE_NONE;
+}
+
+/* No rule holds. The status goes first: a 502's page and a 503's JSON are errors alike (correctness 19). */
+static enum evidence_kind fallback_conclude(const struct http_channel *http, int status, const json_t *answer,
+                                            enum naming naming)
+{
+    enum evidence_kind by_status = status_conclude(status);
+    if (by_status != EVIDENCE_NONE)
+        return by_status;
+    if (!answer)
+        return EVIDENCE_GARBAGE;
+    if (naming == NAMING_OTHER)
+        return EVIDENCE_OTHER_ORDER;
+    if (naming == NAMING_OURS && answer_has_status(&http->answer, answer))
+        return EVIDENCE_UNKNOWN_STATE;
+    return EVIDENCE_UNMATCHED;
+}
+
+static void trusted_interpret(const struct http_channel *http, const struct lost_order *order,
+                              const struct response *response, struct evidence *out)
+{
+    size_t max_bytes = (size_t)http->head.transport.body_max_bytes;
+    out->authentic = true;
+    if (response->body_bytes > max_bytes) {
+        out->kind = EVIDENCE_TOO_LARGE;
+        return;
+    }
+    json_t *answer = json_load_strict(response->body, response->body_bytes, max_bytes);
+    enum naming naming = answer ? answer_naming(&http->answer, order, answer) : NAMING_NONE;
+    if (answer)
+        particulars_write(http, answer, naming, out);
+    const struct rule *rule = rules_find(&http->rules, response->http_status, answer);
+    out->kind = rule ? rule_conclude(http, rule, answer, naming, out)
+                     : fallback_conclude(http, response->http_status, answer, naming);
+    json_decref(answer);
+}
+
+static void http_interpret(const struct channel *channel, const struct lost_order *order,
+                           const struct moment *moment, const struct response *response, struct evidence *out)
+{
+    const struct http_channel *http = (const struct http_channel *)channel;
+    (void)moment; /* for channels whose answers carry a time */
+    evidence_clear(out);
+    digest_write(http, response, out);
+    if (response->trusted)
+        trusted_interpret(http, order, response, out);
+    else
+        out->kind = EVIDENCE_UNTRUSTED;
+}
+
+static void http_destroy(struct channel *channel)
+{
+    struct http_channel *http = (struct http_channel *)channel;
+    template_finish(&http->url);
+    headers_finish(&http->headers);
+    body_finish(&http->body);
+    auth_finish(&http->auth);
+    answer_finish(&http->answer);
+    rules_finish(&http->rules);
+    EVP_MD_free(http->sha256);
+    free(http->head.transport.ca_file);
+    free(http->head.transport.proxy);
+    free(http);
+}
+
+const struct channel_kind http_channel_kind = {
+    .name = "http", .build = http_build, .interpret = http_interpret, .destroy = http_destroy};
