@@ -1,0 +1,362 @@
+-- Settle: the one door out. A batch of verdicts becomes order status, row and audit row, in one transaction.
+--
+--   1. hold    lock our rows, as far as they still carry our token; never wait for a lock
+--   2. lock    lock the shop's orders of the verdicts that end one; never wait for a lock
+--   3. rule    classify, in a later statement: it sees everything that was committed before the locks were ours
+--   4. write   the shop's orders, by the mapping's conditional update
+--   5. leave   delete, park or put off our rows
+--   6. audit   one row for every element
+--
+-- What a lock was missed for is busy, to be repeated under the same token. Because nothing here waits for a row of
+-- the shop's, nothing here can deadlock with the shop. A repeat finds its audit row and answers what was recorded,
+-- so a commit whose answer was lost is safe to repeat.
+--
+-- Elements travel as parallel arrays: unnested side by side in one select list they are rows again, in order.
+
+SET LOCAL ROLE makegood_owner;
+SET LOCAL search_path = makegood, pg_temp;
+
+-- The shop's order as order_lock() read it.
+CREATE TYPE order_state AS (order_no text, status text, amount_minor bigint, currency text, channel text,
+                            channel_number text);
+
+-- A row of ours that we hold, and where it lies: nobody moves it while it is locked.
+CREATE TYPE held_row AS (place integer, spot tid, amount_minor bigint, currency text);
+
+-- An element that is none of the fresh and held ones: recorded before, locked by somebody, or no longer ours.
+CREATE TYPE stray_row AS (place integer, ruling text, outcome text, reason text);
+
+-- What becomes of one element; rule_batch() makes one for each, in order.
+CREATE TYPE ruled_row AS (ruling text, outcome text, reason text, status_before text, status_after text, spot tid);
+
+-- What the audit, or else our table, knows about elements that are not held, and about the last tries: only those can
+-- have been audited while their row kept its token. One statement, so a settlement that commits meanwhile is seen
+-- whole or not at all.
+CREATE FUNCTION recognise_strays(p_attempt bigint[], p_token uuid[], p_claimed_us bigint[], p_order_no text[],
+                                 p_channel text[], p_last boolean[], p_held held_row[]) RETURNS stray_row[]
+LANGUAGE plpgsql SET search_path = pg_catalog, makegood, pg_temp
+AS $$
+DECLARE
+  held integer[] := ARRAY(SELECT h.place FROM unnest(p_held) AS h);
+BEGIN
+  RETURN ARRAY(
+    SELECT ROW (e.place,
+                CASE WHEN q.outcome IS NOT NULL THEN 'recorded' WHEN l.token IS NOT NULL THEN 'busy' ELSE 'fenced' END,
+                q.outcome, CASE q.outcome WHEN 'conflict' THEN q.reason ELSE '' END)::stray_row
+    FROM (SELECT generate_subscripts(p_attempt, 1) AS place, unnest(p_attempt) AS attempt_id, unnest(p_token) AS token,
+                 unnest(p_claimed_us) AS claimed_us, unnest(p_order_no) AS order_no, unnest(p_channel) AS channel,
+                 unnest(p_last) AS last) AS e
+    LEFT JOIN lost_order AS l ON l.attempt_id = e.attempt_id AND l.token = e.token
+                             AND l.order_no = e.order_no AND l.channel = e.channel
+    LEFT JOIN query_log AS q ON q.claimed_at = 'epoch'::timestamptz + e.claimed_us * interval '1 microsecond'
+                            AND q.token = e.token AND q.attempt_id = e.attempt_id
+    WHERE e.place <> ALL (held) OR (e.last AND q.outcome IS NOT NULL));
+END
+$$;
+
+-- An attempt of this order beside the given one, waiting or parked: the order may still be paid through it.
+CREATE FUNCTION another_attempt_lives(p_order_no text, p_attempt_id bigint) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, makegood, pg_temp
+AS $$
+BEGIN
+  RETURN EXISTS (SELECT FROM lost_order AS l WHERE l.order_no = p_order_no AND l.attempt_id <> p_attempt_id)
+      OR EXISTS (SELECT FROM parked_order AS p WHERE p.order_no = p_order_no AND p.attempt_id <> p_attempt_id);
+END
+$$;
+
+-- The order is paid already: by another payment than this one? The order's own columns tell, where they are mapped;
+-- where they are not, our audit tells of payments that were settled here.
+CREATE FUNCTION is_other_payment(p_attempt_id bigint, p_channel text, p_payment text, p_order order_state,
+                                 p_shop mapping) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, makegood, pg_temp
+AS $$
+BEGIN
+  RETURN (p_shop.has_channel AND p_order.channel IS DISTINCT FROM p_channel)
+      OR (p_shop.has_number AND p_order.channel_number IS DISTINCT FROM p_payment)
+      OR (NOT (p_shop.has_channel AND p_shop.has_number) AND EXISTS (
+            SELECT FROM query_log AS q
+            WHERE q.order_no = p_order.order_no AND q.attempt_id <> p_attempt_id
+              AND q.verdict = 'paid' AND q.outcome = 'applied'
+              AND (q.channel <> p_channel OR coalesce(nullif(q.channel_number, ''), q.number)
+                                             IS DISTINCT FROM p_payment)));
+END
+$$;
+
+-- 3. The table of rulings, read top to bottom, first match wins:
+--      recorded, fenced           nothing is done (fenced is audited)
+--      busy                       nothing is done, repeat;  put_off: the same on the last try, the row goes back
+--      retry, park                as the verdict says
+--      write                      the order changes, the row goes
+--      leave, already             the order stays as it is, the row goes
+--      any other word             a conflict: parked with that word as its reason
+-- The settings choose hash joins: both sides are arrays of a batch's length.
+CREATE FUNCTION rule_batch(p_attempt bigint[], p_order_no text[], p_channel text[], p_payment text[], p_verdict text[],
+                           p_amount bigint[], p_currency text[], p_last boolean[], p_held held_row[],
+                           p_orders order_state[], p_strays stray_row[], p_shop mapping) RETURNS ruled_row[]
+LANGUAGE plpgsql
+SET search_path = pg_catalog, makegood, pg_temp
+SET enable_nestloop = off SET enable_hashjoin = on SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+  RETURN ARRAY(
+    SELECT ROW (r.ruling,
+                CASE WHEN r.ruling = 'recorded' THEN r.recorded
+                     WHEN r.ruling IN ('retry', 'park', 'write', 'leave') THEN 'applied'
+                     WHEN r.ruling IN ('already', 'busy', 'fenced') THEN r.ruling
+                     WHEN r.ruling = 'put_off' THEN 'busy'
+                     ELSE 'conflict' END,
+                CASE WHEN r.ruling = 'recorded' THEN r.recorded_reason
+                     WHEN r.ruling IN ('retry', 'park', 'write', 'leave', 'already', 'busy', 'fenced', 'put_off')
+                     THEN ''
+                     ELSE r.ruling END,
+                r.status,
+                CASE WHEN r.ruling <> 'write' THEN r.status
+                     WHEN r.verdict = 'paid' THEN p_shop.paid_write
+                     WHEN r.verdict = 'closed' THEN p_shop.closed_write
+                     ELSE p_shop.refunded_write END,
+                r.spot)::ruled_row
+    FROM (
+      SELECT e.place, h.spot, e.verdict, o.status, s.outcome AS recorded, s.reason AS recorded_reason, CASE
+        WHEN s.place IS NOT NULL THEN s.ruling
+        WHEN e.verdict IN ('retry', 'park') THEN e.verdict
+        WHEN e.turn > 1 OR (o.order_no IS NULL AND order_present(e.order_no)) THEN
+          CASE WHEN e.last THEN 'put_off' ELSE 'busy' END
+        WHEN o.order_no IS NULL THEN 'missing'
+        WHEN e.verdict = 'closed' THEN CASE
+          WHEN another_attempt_lives(e.order_no, e.attempt_id) THEN 'leave'
+          WHEN o.status = ANY (p_shop.closed_from) THEN 'write'
+          WHEN o.status = ANY (p_shop.closed_here || p_shop.paid_here) THEN 'already'
+          ELSE 'status_unexpected' END
+        WHEN e.verdict = 'refunded' AND p_shop.refunded_write IS NULL THEN 'refund_seen'
+        WHEN (e.currency = h.currency AND e.currency = o.currency) IS NOT TRUE THEN 'currency_mismatch'
+        WHEN (e.amount = h.amount_minor AND e.amount = o.amount_minor) IS NOT TRUE THEN 'amount_mismatch'
+        WHEN e.verdict = 'paid' THEN CASE
+          WHEN o.status = ANY (p_shop.paid_from) THEN 'write'
+          WHEN o.status = ANY (p_shop.paid_here)
+               AND is_other_payment(e.attempt_id, e.channel, e.payment, o, p_shop) THEN 'paid_twice'
+          WHEN o.status = ANY (p_shop.paid_here) THEN 'already'
+          WHEN o.status = ANY (p_shop.closed_here) THEN 'late_payment'
+          ELSE 'status_unexpected' END
+        WHEN o.status = ANY (p_shop.paid_here || p_shop.refunded_here)
+             AND is_other_payment(e.attempt_id, e.channel, e.payment, o, p_shop) THEN 'paid_twice'
+        WHEN o.status = ANY (p_shop.refunded_from) THEN 'write'
+        WHEN o.status = ANY (p_shop.refunded_here) THEN 'already'
+        WHEN o.status = ANY (p_shop.closed_here) THEN 'late_payment'
+        ELSE 'status_unexpected' END AS ruling
+      FROM (
+        -- Of the elements that would end the same order one has its turn, a paid one first.
+        SELECT b.*, CASE WHEN b.verdict IN ('paid', 'closed', 'refunded') THEN
+                      row_number() OVER (
+                        PARTITION BY b.order_no COLLATE "C", b.verdict IN ('paid', 'closed', 'refunded')
+                        ORDER BY b.verdict <> 'paid', b.place) END AS turn
+        FROM (SELECT generate_subscripts(p_attempt, 1) AS place, unnest(p_attempt) AS attempt_id,
+                     unnest(p_order_no) AS order_no, unnest(p_channel) AS channel, unnest(p_payment) AS payment,
+                     unnest(p_verdict) AS verdict, unnest(p_amount) AS amount, unnest(p_currency) AS currency,
+                     unnest(p_last) AS last) AS b
+      ) AS e
+      LEFT JOIN unnest(p_held) AS h ON h.place = e.place
+      LEFT JOIN unnest(p_strays) AS s ON s.place = e.place
+      LEFT JOIN unnest(p_orders) AS o ON o.order_no = e.order_no
+      ORDER BY e.place -- also keeps the planner from writing the CASE above into each place that names the ruling
+    ) AS r);
+END
+$$;
+
+-- What an element must be before anything is touched. Raises: the batch is split until the culprit is alone.
+CREATE FUNCTION check_batch(p_attempt bigint[], p_verdict text[], p_authentic boolean[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, makegood, pg_temp
+AS $$
+BEGIN
+  IF cardinality(p_attempt) <> cardinality(p_verdict) OR cardinality(p_attempt) <> cardinality(p_authentic) THEN
+    RAISE EXCEPTION 'makegood.settle: the arrays differ in length; each element needs an entry in every array'
+      USING ERRCODE = 'array_subscript_error';
+  END IF;
+  IF NOT p_verdict <@ '{paid,closed,refunded,retry,park}'::text[] THEN
+    RAISE EXCEPTION 'makegood.settle: a verdict is none of paid, closed, refunded, retry, park'
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF EXISTS (SELECT FROM (SELECT unnest(p_verdict) AS verdict, unnest(p_authentic) AS authentic) AS e
+             WHERE e.verdict IN ('paid', 'closed', 'refunded') AND e.authentic IS NOT TRUE) THEN
+    RAISE EXCEPTION 'makegood.settle: only authentic evidence ends an order'
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+END
+$$;
+
+CREATE FUNCTION settle(p_instance text, p_attempt bigint[], p_token uuid[], p_claimed_us bigint[], p_order_no text[],
+                       p_channel text[], p_number text[], p_verdict text[], p_reason text[], p_rule text[],
+                       p_due_in_ms bigint[], p_answers integer[], p_errors integer[], p_unknowns integer[],
+                       p_evidence text[], p_authentic boolean[], p_amount bigint[], p_currency text[],
+                       p_channel_number text[], p_code text[], p_channel_rule text[], p_http integer[],
+                       p_latency_ms integer[], p_digest text[], p_asked text[], p_request_id text[], p_last boolean[],
+                       p_detail text[])
+RETURNS TABLE (place integer, outcome text, reason text)
+LANGUAGE plpgsql SECURITY DEFINER ROWS 500
+SET search_path = pg_catalog, makegood, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET jit = off SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+  moment timestamptz := clock_timestamp();
+  shop   mapping;
+  pays   text[]; -- the payment's number: the channel's own, or else the one it was asked by
+  held   held_row[];
+  orders order_state[];
+  strays stray_row[] := '{}';
+  ruled  ruled_row[];
+BEGIN
+  PERFORM check_batch(p_attempt, p_verdict, p_authentic);
+  SELECT m.* INTO shop FROM mapping AS m;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'makegood.settle: no order table is mapped; run makegood migrate'
+      USING ERRCODE = 'undefined_table';
+  END IF;
+
+  -- 1. hold
+  held := ARRAY(
+    SELECT ROW (e.place, l.ctid, l.amount_minor, l.currency)::held_row
+    FROM (SELECT generate_subscripts(p_attempt, 1) AS place, unnest(p_attempt) AS attempt_id, unnest(p_token) AS token,
+                 unnest(p_order_no) AS order_no, unnest(p_channel) AS channel) AS e
+    JOIN lost_order AS l ON l.attempt_id = e.attempt_id AND l.token = e.token
+                        AND l.order_no = e.order_no AND l.channel = e.channel
+    FOR UPDATE OF l SKIP LOCKED);
+  IF cardinality(held) < cardinality(p_attempt) OR true = ANY (p_last) THEN
+    strays := recognise_strays(p_attempt, p_token, p_claimed_us, p_order_no, p_channel, p_last, held);
+  END IF;
+
+  -- 2. lock
+  orders := ARRAY(SELECT o FROM order_lock(ARRAY(
+    SELECT DISTINCT e.order_no
+    FROM (SELECT unnest(p_order_no) AS order_no, unnest(p_verdict) AS verdict) AS e
+    WHERE e.verdict IN ('paid', 'closed', 'refunded'))) AS o);
+
+  -- 3. rule
+  pays := ARRAY(SELECT coalesce(nullif(e.channel_number, ''), e.number)
+                FROM (SELECT unnest(p_channel_number) AS channel_number, unnest(p_number) AS number) AS e);
+  ruled := rule_batch(p_attempt, p_order_no, p_channel, pays, p_verdict, p_amount, p_currency, p_last, held, orders,
+                      strays, shop);
+  IF cardinality(ruled) <> cardinality(p_attempt) THEN
+    RAISE EXCEPTION 'makegood.settle: an order number occurs twice in the order table; make its key unique'
+      USING ERRCODE = 'cardinality_violation';
+  END IF;
+
+  -- 4. write
+  ruled := write_batch('paid', p_order_no, p_channel, pays, p_verdict, ruled);
+  ruled := write_batch('closed', p_order_no, p_channel, pays, p_verdict, ruled);
+  ruled := write_batch('refunded', p_order_no, p_channel, pays, p_verdict, ruled);
+
+  -- 5. leave
+  DELETE FROM lost_order AS l WHERE l.ctid = ANY (ARRAY(
+    SELECT r.spot FROM unnest(ruled) AS r WHERE r.ruling IN ('write', 'leave', 'already')));
+  PERFORM park_batch(p_attempt, p_verdict, p_reason, p_amount, p_currency, pays, p_detail, ruled);
+  PERFORM put_off_batch(moment, p_attempt, p_due_in_ms, p_answers, p_errors, p_unknowns, ruled);
+
+  -- 6. audit
+  INSERT INTO query_log (claimed_at, token, attempt_id, logged_at, instance, order_no, channel, number, asked,
+                         request_id, http_status, latency_ms, body_digest, evidence, authentic, amount_minor, currency,
+                         channel_number, code, channel_rule, verdict, reason, rule, detail, due_in_ms, answers, errors,
+                         unknowns, outcome, status_before, status_after)
+  SELECT 'epoch'::timestamptz + e.claimed_us * interval '1 microsecond', e.token, e.attempt_id, moment, p_instance,
+         e.order_no, e.channel, e.number, e.asked, e.request_id, e.http, e.latency_ms, e.digest, e.evidence,
+         e.authentic, e.amount, e.currency, e.channel_number, e.code, e.channel_rule, e.verdict,
+         CASE (e.r).outcome WHEN 'conflict' THEN (e.r).reason ELSE e.reason END, e.rule, e.detail, e.due_in_ms,
+         e.answers, e.errors, e.unknowns, (e.r).outcome, (e.r).status_before, (e.r).status_after
+  FROM (SELECT unnest(p_attempt) AS attempt_id, unnest(p_token) AS token, unnest(p_claimed_us) AS claimed_us,
+               unnest(p_order_no) AS order_no, unnest(p_channel) AS channel, unnest(p_number) AS number,
+               unnest(p_verdict) AS verdict, unnest(p_reason) AS reason, unnest(p_rule) AS rule,
+               unnest(p_due_in_ms) AS due_in_ms, unnest(p_answers) AS answers, unnest(p_errors) AS errors,
+               unnest(p_unknowns) AS unknowns, unnest(p_evidence) AS evidence, unnest(p_authentic) AS authentic,
+               unnest(p_amount) AS amount, unnest(p_currency) AS currency, unnest(p_channel_number) AS channel_number,
+               unnest(p_code) AS code, unnest(p_channel_rule) AS channel_rule, unnest(p_http) AS http,
+               unnest(p_latency_ms) AS latency_ms, unnest(p_digest) AS digest, unnest(p_asked) AS asked,
+               unnest(p_request_id) AS request_id, unnest(p_last) AS last, unnest(p_detail) AS detail,
+               unnest(ruled) AS r) AS e
+  WHERE (e.r).ruling <> 'recorded' AND ((e.r).outcome <> 'busy' OR e.last);
+
+  RETURN QUERY SELECT e.place, (e.r).outcome, (e.r).reason
+               FROM (SELECT generate_subscripts(p_attempt, 1) AS place, unnest(ruled) AS r) AS e;
+END
+$$;
+
+-- 4. One verdict's orders. What the mapping's update did not write, though its row is locked and its status was
+-- right, was held back by the shop's own table: a conflict.
+CREATE FUNCTION write_batch(p_target text, p_order_no text[], p_channel text[], p_payment text[], p_verdict text[],
+                            p_ruled ruled_row[]) RETURNS ruled_row[]
+LANGUAGE plpgsql SET search_path = pg_catalog, makegood, pg_temp
+AS $$
+DECLARE
+  keys     text[];
+  channels text[];
+  payments text[];
+  written  text[];
+BEGIN
+  IF p_target <> ALL (p_verdict) THEN
+    RETURN p_ruled;
+  END IF;
+  SELECT array_agg(e.order_no), array_agg(e.channel), array_agg(e.payment) INTO keys, channels, payments
+  FROM (SELECT unnest(p_order_no) AS order_no, unnest(p_channel) AS channel, unnest(p_payment) AS payment,
+               unnest(p_verdict) AS verdict, unnest(p_ruled) AS r) AS e
+  WHERE e.verdict = p_target AND (e.r).ruling = 'write';
+  IF keys IS NULL THEN
+    RETURN p_ruled;
+  END IF;
+
+  written := ARRAY(SELECT order_write(p_target, keys, channels, payments));
+  IF cardinality(written) = cardinality(keys) THEN
+    RETURN p_ruled;
+  END IF;
+  RETURN ARRAY(
+    SELECT CASE WHEN e.verdict = p_target AND (e.r).ruling = 'write' AND e.order_no <> ALL (written)
+                THEN ROW ('status_unexpected', 'conflict', 'status_unexpected', (e.r).status_before,
+                          (e.r).status_before, (e.r).spot)::ruled_row
+                ELSE e.r END
+    FROM (SELECT unnest(p_order_no) AS order_no, unnest(p_verdict) AS verdict, unnest(p_ruled) AS r) AS e);
+END
+$$;
+
+-- 5. Out of the cycle, with a reason: parked by the verdict, or a conflict.
+CREATE FUNCTION park_batch(p_attempt bigint[], p_verdict text[], p_reason text[], p_amount bigint[], p_currency text[],
+                           p_payment text[], p_detail text[], p_ruled ruled_row[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, makegood, pg_temp
+AS $$
+BEGIN
+  WITH out AS MATERIALIZED (
+    SELECT e.attempt_id,
+           CASE (e.r).ruling WHEN 'park' THEN e.reason ELSE (e.r).reason END AS reason,
+           CASE WHEN (e.r).ruling = 'park' THEN coalesce(e.detail, '')
+                ELSE format('the channel says %s %s %s, payment %s; the order''s status is %s', e.verdict, e.amount,
+                            e.currency, coalesce(nullif(e.payment, ''), 'without a number'),
+                            coalesce((e.r).status_before, 'not known')) END AS detail
+    FROM (SELECT unnest(p_attempt) AS attempt_id, unnest(p_verdict) AS verdict, unnest(p_reason) AS reason,
+                 unnest(p_amount) AS amount, unnest(p_currency) AS currency, unnest(p_payment) AS payment,
+                 unnest(p_detail) AS detail, unnest(p_ruled) AS r) AS e
+    WHERE (e.r).ruling = 'park' OR ((e.r).outcome = 'conflict' AND (e.r).ruling <> 'recorded')
+  ), gone AS (
+    DELETE FROM lost_order AS l USING out WHERE l.attempt_id = out.attempt_id
+    RETURNING l.*, out.reason, out.detail
+  )
+  INSERT INTO parked_order SELECT gone.* FROM gone;
+END
+$$;
+
+-- 5. Back into the cycle: asked again later, or put off because a lock was missed on the last try.
+CREATE FUNCTION put_off_batch(p_moment timestamptz, p_attempt bigint[], p_due_in_ms bigint[], p_answers integer[],
+                              p_errors integer[], p_unknowns integer[], p_ruled ruled_row[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, makegood, pg_temp
+AS $$
+BEGIN
+  UPDATE lost_order AS l
+  SET due_at   = coalesce(p_moment + e.due_in_ms * interval '1 millisecond', l.due_at),
+      token    = NULL,
+      claims   = 0,
+      answers  = coalesce(e.answers, l.answers),
+      errors   = coalesce(e.errors, l.errors),
+      unknowns = coalesce(e.unknowns, l.unknowns)
+  FROM (SELECT unnest(p_attempt) AS attempt_id, unnest(p_due_in_ms) AS due_in_ms, unnest(p_answers) AS answers,
+               unnest(p_errors) AS errors, unnest(p_unknowns) AS unknowns, unnest(p_ruled) AS r) AS e
+  WHERE l.attempt_id = e.attempt_id AND (e.r).ruling IN ('retry', 'put_off');
+END
+$$;
+
+RESET ROLE;

@@ -1,0 +1,16 @@
+/* sql_test: every suite of the schema on one cluster, one after the other. The exit status counts failures.
+ */
+#include "db.h"
+
+int main(void)
+{
+    void *state = NULL;
+    if (cluster_open(&state) != 0) {
+        fprintf(stderr, "sql_test: no PostgreSQL cluster; install postgresql, or set MAKEGOOD_TEST_DB\n");
+        return 1;
+    }
+    int failed = run_shop_tests() + run_claim_tests() + run_settle_tests() + run_race_tests() +
+                 run_mapping_tests() + run_trigger_tests() + run_rights_tests();
+    cluster_close(&state);
+    return failed == 0 ? 0 : 1;
+}
