@@ -205,6 +205,7 @@ DECLARE
   orders order_state[];
   strays stray_row[] := '{}';
   ruled  ruled_row[];
+  gone   integer;
 BEGIN
   PERFORM check_batch(p_attempt, p_verdict, p_authentic);
   SELECT m.* INTO shop FROM mapping AS m;
@@ -249,8 +250,11 @@ BEGIN
   -- 5. leave
   DELETE FROM lost_order AS l WHERE l.ctid = ANY (ARRAY(
     SELECT r.spot FROM unnest(ruled) AS r WHERE r.ruling IN ('write', 'leave', 'already')));
-  PERFORM park_batch(p_attempt, p_verdict, p_reason, p_amount, p_currency, pays, p_detail, ruled);
-  PERFORM put_off_batch(moment, p_attempt, p_due_in_ms, p_answers, p_errors, p_unknowns, ruled);
+  GET DIAGNOSTICS gone = ROW_COUNT;
+  IF gone < cardinality(p_attempt) THEN
+    PERFORM park_batch(p_attempt, p_verdict, p_reason, p_amount, p_currency, pays, p_detail, ruled);
+    PERFORM put_off_batch(moment, p_attempt, p_due_in_ms, p_answers, p_errors, p_unknowns, ruled);
+  END IF;
 
   -- 6. audit
   INSERT INTO query_log (claimed_at, token, attempt_id, logged_at, instance, order_no, channel, number, asked,
@@ -260,8 +264,8 @@ BEGIN
   SELECT 'epoch'::timestamptz + e.claimed_us * interval '1 microsecond', e.token, e.attempt_id, moment, p_instance,
          e.order_no, e.channel, e.number, e.asked, e.request_id, e.http, e.latency_ms, e.digest, e.evidence,
          e.authentic, e.amount, e.currency, e.channel_number, e.code, e.channel_rule, e.verdict,
-         CASE (e.r).outcome WHEN 'conflict' THEN (e.r).reason ELSE e.reason END, e.rule, e.detail, e.due_in_ms,
-         e.answers, e.errors, e.unknowns, (e.r).outcome, (e.r).status_before, (e.r).status_after
+         CASE (e.r).outcome WHEN 'conflict' THEN (e.r).reason ELSE coalesce(e.reason, '') END, e.rule, e.detail,
+         e.due_in_ms, e.answers, e.errors, e.unknowns, (e.r).outcome, (e.r).status_before, (e.r).status_after
   FROM (SELECT unnest(p_attempt) AS attempt_id, unnest(p_token) AS token, unnest(p_claimed_us) AS claimed_us,
                unnest(p_order_no) AS order_no, unnest(p_channel) AS channel, unnest(p_number) AS number,
                unnest(p_verdict) AS verdict, unnest(p_reason) AS reason, unnest(p_rule) AS rule,

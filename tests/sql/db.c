@@ -8,6 +8,8 @@
 #define ASKED_TEXTS 8
 #define ARRAY_BYTES (1 << 20)
 
+static PGresult *run(PGconn *db, const char *format, va_list list) __attribute__((format(printf, 2, 0)));
+
 static PGresult *run(PGconn *db, const char *format, va_list list)
 {
     char *sql = NULL;

@@ -1,6 +1,10 @@
 /* The shop's door: track and resolve (sql/002_shop.sql). */
 #include "db.h"
 
+#include <stdlib.h>
+
+#include "makegood/money.h"
+
 static void a_tracked_attempt_is_due_after_its_channels_first_delay(void **state)
 {
     (void)state;
@@ -164,6 +168,31 @@ static void resolve_needs_a_number_where_several_attempts_could_be_meant(void **
     PQfinish(db);
 }
 
+/* Every code there can be: SQL and C know the same currencies. */
+static void currencies_have_the_decimals_that_c_gives_them(void **state)
+{
+    (void)state;
+    PGconn *db = db_open(KIOSK, NULL);
+    PGresult *rows =
+        PQexec(db, "SELECT c, coalesce(makegood.currency_exponent(c), -1) FROM (SELECT chr(65 + a) || "
+                   "chr(65 + b) || chr(65 + d) AS c FROM generate_series(0, 25) a, "
+                   "generate_series(0, 25) b, generate_series(0, 25) d) AS codes");
+    assert_int_equal(PQntuples(rows), 26 * 26 * 26);
+    for (int i = 0; i < PQntuples(rows); i++)
+        if (strtol(PQgetvalue(rows, i, 1), NULL, 10) != currency_exponent(PQgetvalue(rows, i, 0)))
+            fail_msg("%s has %s decimals in SQL, %d in C", PQgetvalue(rows, i, 0), PQgetvalue(rows, i, 1),
+                     currency_exponent(PQgetvalue(rows, i, 0)));
+    PQclear(rows);
+    assert_int_equal(db_number(db, "SELECT makegood.minor_of(12.34, 'CNY')"), 1234);
+    assert_int_equal(db_number(db, "SELECT makegood.minor_of(12, 'JPY')"), 12);
+    assert_int_equal(db_number(db, "SELECT makegood.minor_of(1.234, 'KWD')"), 1234);
+    assert_string_equal(db_ask(db, "SELECT makegood.minor_of(12.345, 'CNY')"), "(null)");
+    assert_string_equal(db_ask(db, "SELECT makegood.minor_of(1, 'QQQ')"), "(null)");
+    assert_string_equal(db_ask(db, "SELECT makegood.minor_of('NaN', 'CNY')"), "(null)");
+    assert_string_equal(db_ask(db, "SELECT makegood.minor_of(1e30, 'CNY')"), "(null)");
+    PQfinish(db);
+}
+
 int run_shop_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +204,7 @@ int run_shop_tests(void)
         cmocka_unit_test(tracking_at_last_ends_being_untrackable),
         cmocka_unit_test(resolve_takes_that_attempt_and_leaves_the_others),
         cmocka_unit_test(resolve_needs_a_number_where_several_attempts_could_be_meant),
+        cmocka_unit_test(currencies_have_the_decimals_that_c_gives_them),
     };
     return cmocka_run_group_tests_name("sql shop", tests, NULL, NULL);
 }

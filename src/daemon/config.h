@@ -1,0 +1,50 @@
+/* Configuration: one immutable value, made from a YAML file. Reloading makes a new one and swaps it.
+ *
+ * Every key is one row of the key table in src/daemon/config_keys.c: path, type, unit, range, default,
+ * whether reload applies it, and one sentence. The parser, `makegood config` and the sample file are made
+ * from that table. */
+#ifndef MAKEGOOD_CONFIG_H
+#define MAKEGOOD_CONFIG_H
+
+#include <stdio.h>
+
+#include "makegood/channel.h"
+#include "makegood/engine.h"
+#include "makegood/fault.h"
+
+struct config {
+    char *file;
+    char *instance; /* this daemon's name in the audit; default HOST-PID */
+
+    char *database_url; /* the daemon's connection string */
+    char *migrate_url;  /* the migrator's; NULL: database_url */
+    bool prepared;      /* prepared statements; false behind PgBouncer in transaction mode */
+    int64_t connect_timeout_ms;
+    int64_t call_timeout_ms;
+
+    struct engine_config engine; /* policies points into this value */
+    int workers;
+    int64_t stop_ms; /* bound of a graceful stop */
+    int log_level;   /* syslog priority */
+
+    char *mapping; /* order_table as the JSON object of install_mapping */
+
+    struct policy *policies; /* one per channel, same order */
+    struct channel **channels;
+    int channel_count;
+
+    int references; /* loop's thread only */
+};
+
+/* 0 and a configuration with one reference; -EINVAL and at least one fault; -ENOMEM. */
+int config_load(struct config **out, const char *file, struct faults *faults);
+struct config *config_hold(struct config *config);
+void config_drop(struct config *config); /* the last one wipes secrets and frees */
+
+const struct channel *config_channel(const struct config *config, const char *name); /* or NULL */
+
+/* `makegood config`: every key for people, and `makegood config --sample`: the commented sample file. */
+void config_print_keys(FILE *out);
+void config_print_sample(FILE *out);
+
+#endif

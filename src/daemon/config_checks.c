@@ -1,0 +1,114 @@
+/* Cross checks, each with its mend. Runs on the thread that loads the configuration; opens nothing but files
+ * that the configuration names. */
+#include "daemon/config_checks.h"
+
+#include <inttypes.h>
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/quantity.h"
+
+#define LEASE_MARGIN_MS 1000
+
+/* The sentence never repeats the string: it may hold a password, and so may libpq's message. */
+static void url_check(struct config_reader *reader, const char *path, const char *url)
+{
+    PQconninfoOption *options = url ? PQconninfoParse(url, NULL) : NULL;
+    if (url && !options)
+        config_blame(reader, path,
+                     "this is not a connection string of libpq; write it as host=/run/postgresql dbname=shop "
+                     "user=makegood, or as postgresql://makegood@/shop?host=/run/postgresql");
+    PQconninfoFree(options);
+}
+
+static void lease_check(struct config_reader *reader, const struct config_draft *draft)
+{
+    const struct engine_config *engine = &draft->config.engine;
+    const struct channel_draft *slowest = NULL;
+    char least[QUANTITY_TEXT_BYTES];
+    for (unsigned i = 0; i < draft->channel_count; i++)
+        if (!slowest || draft->channels[i].policy.timeout_ms > slowest->policy.timeout_ms)
+            slowest = &draft->channels[i];
+    if (!slowest || !engine->lease_ms)
+        return;
+    int64_t least_ms = slowest->policy.timeout_ms + engine->collect_ms + LEASE_MARGIN_MS;
+    quantity_format_duration(least_ms, least);
+    if (engine->lease_ms < least_ms)
+        config_blame(
+            reader, "engine.lease",
+            "an order would be claimed again while channel %s may still be answering; write at least %s "
+            "(its timeout, engine.collect and a second), or shorten that timeout",
+            slowest->spec.name ? slowest->spec.name : "", least);
+}
+
+static void order_check(struct config_reader *reader, unsigned channel, int64_t first, int64_t last,
+                        const char *first_key, const char *last_key)
+{
+    char path[CONFIG_PATH_BYTES];
+    snprintf(path, sizeof(path), "channels[%u].%s", channel, first_key);
+    if (first > last && last > 0)
+        config_blame(reader, path, "it is longer than %s; shorten it, or raise %s", last_key, last_key);
+}
+
+static void name_check(struct config_reader *reader, const struct config_draft *draft, unsigned channel)
+{
+    char path[CONFIG_PATH_BYTES];
+    const char *name = draft->channels[channel].spec.name;
+    snprintf(path, sizeof(path), "channels[%u].name", channel);
+    for (unsigned i = 0; name && i < channel; i++) {
+        const char *other = draft->channels[i].spec.name;
+        if (other && strcmp(other, name) == 0) {
+            config_blame(reader, path, "channels[%u] has the name %.40s already; give each its own", i, name);
+            return;
+        }
+    }
+}
+
+static void ca_file_check(struct config_reader *reader, unsigned channel, const char *file)
+{
+    char path[CONFIG_PATH_BYTES];
+    snprintf(path, sizeof(path), "channels[%u].ca_file", channel);
+    if (file && *file != '/')
+        config_blame(reader, path, "\"%.200s\" is relative; write an absolute path", file);
+    else if (file && access(file, R_OK) != 0)
+        config_blame(reader, path, "%.200s can not be read: %m; correct the path or its rights", file);
+}
+
+static void proxy_check(struct config_reader *reader, unsigned channel, const char *proxy)
+{
+    static const char *const schemes[] = {"http://", "https://", "socks5h://"};
+    char path[CONFIG_PATH_BYTES];
+    for (size_t i = 0; proxy && i < sizeof(schemes) / sizeof(schemes[0]); i++)
+        if (strncmp(proxy, schemes[i], strlen(schemes[i])) == 0 && proxy[strlen(schemes[i])])
+            return;
+    snprintf(path, sizeof(path), "channels[%u].proxy", channel);
+    if (proxy)
+        config_blame(reader, path, "this is no proxy; write it as http://HOST:PORT, https:// or socks5h://");
+}
+
+static void channel_check(struct config_reader *reader, const struct config_draft *draft, unsigned channel)
+{
+    const struct policy *policy = &draft->channels[channel].policy;
+    const struct transport *transport = &draft->channels[channel].spec.transport;
+    name_check(reader, draft, channel);
+    order_check(reader, channel, policy->error_first_ms, policy->error_max_ms, "error_first", "error_max");
+    order_check(reader, channel, policy->breaker_open_ms, policy->breaker_open_max_ms, "breaker_open",
+                "breaker_open_max");
+    ca_file_check(reader, channel, transport->ca_file);
+    proxy_check(reader, channel, transport->proxy);
+}
+
+void config_checks_run(struct config_reader *reader, const struct config_draft *draft)
+{
+    const struct config *config = &draft->config;
+    url_check(reader, "database.url", config->database_url);
+    url_check(reader, "database.migrate_url", config->migrate_url);
+    lease_check(reader, draft);
+    for (unsigned i = 0; i < draft->channel_count; i++)
+        channel_check(reader, draft, i);
+    if (config->engine.in_flight > 0 && (unsigned)config->engine.in_flight < draft->channel_count)
+        config_blame(reader, "engine.in_flight", "there are %u channels; write at least one order for each",
+                     draft->channel_count);
+}

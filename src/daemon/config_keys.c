@@ -1,0 +1,388 @@
+/* The key table itself. A row's numbers are in the type's base unit: milliseconds, bytes, elements. */
+#include "daemon/config_keys.h"
+
+#include <string.h>
+
+#define SECOND_MS 1000LL
+#define MINUTE_MS (60 * SECOND_MS)
+#define HOUR_MS   (60 * MINUTE_MS)
+#define DAY_MS    (24 * HOUR_MS)
+#define KIB       1024LL
+#define MIB       (1024 * KIB)
+
+#define TOP(member)       offsetof(struct config_draft, member)
+#define CHANNEL(member)   offsetof(struct channel_draft, member)
+#define SPEC(member)      offsetof(struct channel_draft, spec.member)
+#define POLICY(member)    offsetof(struct channel_draft, policy.member)
+#define TRANSPORT(member) offsetof(struct channel_draft, spec.transport.member)
+#define RULE(member)      offsetof(struct http_rule_spec, member)
+#define WHEN(member)      offsetof(struct http_condition_spec, member)
+#define HEADER(member)    offsetof(struct http_header_spec, member)
+
+#define ROW(path_, type_, offset_, min_, max_, ...)                                                          \
+    {                                                                                                        \
+        .path = (path_), .type = KEY_##type_, .offset = (offset_), .min = (min_), .max = (max_), __VA_ARGS__ \
+    }
+
+/* The sections of the table are made by macros of their own, so that a row is what it says and nothing else.
+ */
+#define FIXED(path, type, offset, min, max, ...) \
+    ROW(path, type, offset, min, max, .reload = false, __VA_ARGS__)
+#define RELOADS(path, type, offset, min, max, ...) \
+    ROW(path, type, offset, min, max, .reload = true, __VA_ARGS__)
+#define TABLE_KEY(path, type, min, max, ...) \
+    FIXED("order_table" path, type, KEY_NOWHERE, min, max, __VA_ARGS__)
+#define COLUMN(path, ...) TABLE_KEY(path, TEXT, 1, 63, __VA_ARGS__)
+#define CHANNEL_KEY(path, type, offset, min, max, ...) \
+    RELOADS("channels[]." path, type, offset, min, max, __VA_ARGS__)
+#define POINTER(path, offset, ...) CHANNEL_KEY(path, TEXT, offset, 0, 256, .otherwise = "none", __VA_ARGS__)
+
+const struct config_key config_key_root = {.path = "", .type = KEY_MAPPING};
+
+const struct config_key config_keys[] = {
+    FIXED("instance", TEXT, TOP(config.instance), 1, 64, .otherwise = "HOST-PID", .sample = "#shop-1",
+          .sentence = "This daemon's name in the audit; give each of several daemons its own."),
+    RELOADS("log_level", CHOICE, TOP(log_level), 1, 16, .unit = "error|warning|notice|info|debug",
+            .value = "notice",
+            .sentence = "The least urgent events that are logged; info is a line for every settled order."),
+
+    FIXED("database", MAPPING, KEY_NOWHERE, 0, 0,
+          .sentence = "The database that holds the shop's order table; makegood's schema lies in it too."),
+    FIXED("database.url", TEXT, TOP(config.database_url), 1, 4096,
+          .sample = "host=/run/postgresql dbname=shop user=makegood",
+          .sentence = "The daemon's connection string, for libpq; several hosts are fine, as "
+                      "host=a,b target_session_attrs=read-write."),
+    FIXED("database.migrate_url", TEXT, TOP(config.migrate_url), 1, 4096, .otherwise = "as database.url",
+          .sample = "host=/run/postgresql dbname=shop user=postgres",
+          .sentence = "The connection string of `makegood migrate`, whose role may create and own things."),
+    FIXED("database.prepared", BOOLEAN, TOP(config.prepared), 0, 1, .value = "true",
+          .sentence = "Prepared statements; false behind PgBouncer in transaction mode."),
+    FIXED("database.connect_timeout", DURATION, TOP(config.connect_timeout_ms), 100, MINUTE_MS, .value = "5s",
+          .sentence = "How long a connection may take to stand."),
+    FIXED("database.call_timeout", DURATION, TOP(config.call_timeout_ms), 100, 10 * MINUTE_MS, .value = "15s",
+          .sentence = "How long one call may take before the connection is given up."),
+
+    RELOADS("engine", MAPPING, KEY_NOWHERE, 0, 0, .otherwise = "the defaults below",
+            .sentence = "How orders are scanned, claimed and settled."),
+    RELOADS("engine.poll_interval", DURATION, TOP(config.engine.poll_ms), 10, HOUR_MS, .value = "1s",
+            .sample = "1s", .sentence = "How often the table is scanned while nothing is known to be due."),
+    RELOADS("engine.batch_size", INTEGER, TOP(config.engine.batch_size), 1, BATCH_MAX, .unit = "orders",
+            .value = "500", .sample = "500", .sentence = "Orders per claim and per settlement."),
+    FIXED("engine.in_flight", INTEGER, TOP(config.engine.in_flight), 1, 100000, .unit = "orders",
+          .value = "2000", .sample = "2000",
+          .sentence = "Bound of the orders in memory at once; each takes about 3 KiB."),
+    FIXED("engine.workers", INTEGER, TOP(config.workers), 1, 64, .unit = "threads", .value = "2",
+          .sample = "2", .sentence = "Threads that talk to the channels."),
+    RELOADS("engine.lease", DURATION, TOP(config.engine.lease_ms), SECOND_MS, HOUR_MS, .value = "60s",
+            .sample = "60s",
+            .sentence =
+                "How long a claimed order is ours; after a crash it is due again when the lease ends."),
+    RELOADS("engine.collect", DURATION, TOP(config.engine.collect_ms), 0, SECOND_MS, .value = "5ms",
+            .sentence = "How long an answered order waits for companions before they are settled together."),
+    RELOADS("engine.crash_limit", INTEGER, TOP(config.engine.crash_limit), 1, 1000, .unit = "claims",
+            .value = "5",
+            .sentence =
+                "Claims without a settlement after which an order is asked alone; twice that parks it."),
+    RELOADS("engine.stop_timeout", DURATION, TOP(config.stop_ms), 0, 10 * MINUTE_MS, .value = "20s",
+            .sentence = "How long SIGTERM waits for what is in flight; leases take care of the rest."),
+
+    TABLE_KEY("", MAPPING, 0, 0,
+              .sentence = "The shop's own order table; `makegood migrate` installs a change."),
+    TABLE_KEY(".table", TEXT, 1, 127, .sample = "public.orders",
+              .sentence = "The table with its schema; it lies in the same database."),
+    COLUMN(".key", .sample = "order_no", .sentence = "Column of the order number, with a unique index."),
+    COLUMN(".status", .sample = "status", .sentence = "Column of the order's status."),
+    COLUMN(".amount", .sample = "total_cents", .sentence = "Column of the amount to be paid."),
+    TABLE_KEY(".amount_unit", CHOICE, 1, 16, .unit = "minor|decimal", .sample = "minor",
+              .sentence = "How that column counts: minor units (1234), or decimals (12.34)."),
+    COLUMN(".currency", .otherwise = "see currency_fixed", .sample = "currency",
+           .sentence = "Column of the ISO 4217 currency; or use currency_fixed."),
+    TABLE_KEY(".currency_fixed", TEXT, 3, 3, .otherwise = "see currency", .sample = "#CNY",
+              .sentence = "The one currency of all orders, as CNY; where the table has no such column."),
+    COLUMN(".channel", .otherwise = "none", .sample = "#channel",
+           .sentence = "Column that names the channel an order is paid through; the trigger needs it."),
+    COLUMN(".channel_number", .otherwise = "none", .sample = "#channel_number",
+           .sentence =
+               "Column of the channel's own number; with it an order that is paid twice is detected."),
+    COLUMN(".paid_at", .otherwise = "none", .sample = "#paid_at",
+           .sentence = "Column that gets the time when an order becomes paid."),
+    COLUMN(".created_at", .otherwise = "none", .sample = "#created_at",
+           .sentence = "Column of the order's creation; `makegood adopt` needs it."),
+    COLUMN(".expires_at", .otherwise = "none", .sample = "#expires_at",
+           .sentence = "Column of the time after which an order can not be paid any more."),
+    TABLE_KEY(".search_path", TEXT, 1, 256, .value = "public",
+              .sentence = "Schemas that the shop's own triggers on the table expect, with commas between."),
+    TABLE_KEY(".unpaid", TEXTS, 1, 64, .sample = "[created, paying]",
+              .sentence = "Statuses of an unpaid order."),
+    TABLE_KEY(".paid", MAPPING, 0, 0, .sentence = "What becomes of an order that was paid."),
+    TABLE_KEY(".paid.write", TEXT, 1, 64, .sample = "paid", .sentence = "The status that is written."),
+    TABLE_KEY(".paid.from", TEXTS, 1, 64, .sample = "[created, paying]",
+              .sentence = "Statuses that may be left for it; any other is left alone and told."),
+    TABLE_KEY(".paid.also", TEXTS, 0, 64, .otherwise = "none", .sample = "[shipped]",
+              .sentence = "Statuses that mean paid as well: the order went on from there."),
+    TABLE_KEY(".closed", MAPPING, 0, 0,
+              .sentence = "What becomes of an order that can not be paid any more."),
+    TABLE_KEY(".closed.write", TEXT, 1, 64, .sample = "closed", .sentence = "The status that is written."),
+    TABLE_KEY(".closed.from", TEXTS, 1, 64, .sample = "[created, paying]",
+              .sentence = "Statuses that may be left for it."),
+    TABLE_KEY(".closed.also", TEXTS, 0, 64, .otherwise = "none", .sample = "#[cancelled]",
+              .sentence = "Statuses that mean closed as well."),
+    TABLE_KEY(".refunded", MAPPING, 0, 0, .otherwise = "refunded orders are parked",
+              .sentence = "What becomes of an order whose money went back, all of it."),
+    TABLE_KEY(".refunded.write", TEXT, 1, 64, .sample = "refunded",
+              .sentence = "The status that is written."),
+    TABLE_KEY(".refunded.from", TEXTS, 1, 64, .sample = "[created, paying, paid]",
+              .sentence = "Statuses that may be left for it."),
+    TABLE_KEY(".refunded.also", TEXTS, 0, 64, .otherwise = "none", .sample = "#[returned]",
+              .sentence = "Statuses that mean refunded as well."),
+    TABLE_KEY(".trigger", BOOLEAN, 0, 1, .value = "false",
+              .sentence = "A trigger on the table tracks and resolves, without touching the shop's code."),
+
+    RELOADS("channels", LIST, TOP(channels), 1, 256, .size = sizeof(struct channel_draft),
+            .sentence = "One entry for each account at a payment provider that can be asked."),
+    CHANNEL_KEY("name", TEXT, SPEC(name), 1, CHANNEL_BYTES - 1, .sample = "stripe",
+                .sentence = "Its name, as track() uses it: small letters, digits, _ and -."),
+    CHANNEL_KEY("type", CHOICE, CHANNEL(type), 1, 16, .unit = "http", .value = "http",
+                .sentence = "http: HTTPS and JSON, described by the keys below."),
+    CHANNEL_KEY("url", TEXT, SPEC(url), 1, 2048,
+                .sample = "https://api.stripe.com/v1/payment_intents/{number}?expand%5B%5D=latest_charge",
+                .sentence =
+                    "Whom to ask, a template: {number} {order_no} {amount_minor} {amount_decimal} {currency} "
+                    "{currency_lower} {timestamp} {timestamp_ms} {nonce} {request_id} {data.KEY}; "
+                    "{{ and }} are braces."),
+    CHANNEL_KEY("method", CHOICE, SPEC(method), 1, 16, .unit = "GET|POST", .value = "GET",
+                .sentence = "How it is asked."),
+    CHANNEL_KEY("headers", LIST, SPEC(headers), 0, 16, .otherwise = "none",
+                .size = sizeof(struct http_header_spec),
+                .sample = "- name: Stripe-Version\n"
+                          "  value: 2026-07-29.dahlia\n",
+                .sentence = "Headers of its own; Accept, Content-Type and X-Request-Id are sent anyway."),
+    CHANNEL_KEY("headers[].name", TEXT, HEADER(name), 1, 128, .sentence = "the header's name"),
+    CHANNEL_KEY("headers[].value", TEXT, HEADER(value), 1, 1024, .sentence = "its value, a template"),
+    CHANNEL_KEY("body", TEXT, SPEC(body), 1, 16 * KIB, .otherwise = "none",
+                .sample = "#'{\"number\": \"{number}\"}'",
+                .sentence = "What is posted, a template; values are escaped for the place they stand in."),
+    CHANNEL_KEY("body_type", CHOICE, SPEC(body_type), 1, 16, .unit = "json|form", .value = "json",
+                .sentence = "What the body is."),
+    CHANNEL_KEY("auth", MAPPING, KEY_NOWHERE, 0, 0, .otherwise = "none",
+                .sentence = "How the question is authenticated, with the secret of secret_file."),
+    CHANNEL_KEY("auth.type", CHOICE, SPEC(auth), 1, 16, .unit = "none|header|basic|bearer|hmac-sha256",
+                .value = "none", .sample = "bearer", .sentence = "The way it is done."),
+    CHANNEL_KEY("auth.header", TEXT, SPEC(auth_header), 1, 128, .otherwise = "none", .sample = "#X-Signature",
+                .sentence = "header and hmac-sha256: the header's name."),
+    CHANNEL_KEY("auth.user", TEXT, SPEC(auth_user), 1, 256, .otherwise = "none", .sample = "#shop",
+                .sentence = "basic: the user."),
+    CHANNEL_KEY("auth.text", TEXT, SPEC(auth_text), 1, 4096, .otherwise = "none",
+                .sample = "#\"{timestamp}{method}{path}{body}\"",
+                .sentence = "hmac-sha256: what is signed, a template; also {method} {path} {query} {body}."),
+    CHANNEL_KEY("auth.value", TEXT, SPEC(auth_value), 1, 1024, .otherwise = "{signature}",
+                .sample = "#t={timestamp},v1={signature}",
+                .sentence = "hmac-sha256: the header's value, a template with {signature}."),
+    CHANNEL_KEY("auth.encoding", CHOICE, SPEC(auth_encoding), 1, 16, .unit = "hex|base64", .value = "hex",
+                .sentence = "hmac-sha256: how the signature is written."),
+    CHANNEL_KEY("secret_file", TEXT, CHANNEL(secret_file), 1, 4096, .otherwise = "none",
+                .sample = "/etc/makegood/stripe.key",
+                .sentence =
+                    "File that holds the secret and nothing else, readable by the daemon alone; a relative "
+                    "path is looked for in $CREDENTIALS_DIRECTORY."),
+    CHANNEL_KEY("merchant", TEXT, SPEC(merchant), 1, 256, .otherwise = "not compared", .sample = "\"true\"",
+                .sentence =
+                    "Our account as answers name it at answer.merchant; here: answers must be of live mode."),
+
+    CHANNEL_KEY("answer", MAPPING, KEY_NOWHERE, 0, 0,
+                .sentence = "Where the answer says what; JSON pointers (RFC 6901)."),
+    POINTER("answer.number", SPEC(answer_number), .sample = "/id", .sentence = "What must equal {number}."),
+    POINTER("answer.order_no", SPEC(answer_order_no), .sample = "/metadata/order_no",
+            .sentence = "What must equal {order_no}."),
+    POINTER("answer.merchant", SPEC(answer_merchant), .sample = "/livemode",
+            .sentence = "What must equal merchant, where it is there."),
+    POINTER("answer.status", SPEC(answer_status), .sample = "/status",
+            .sentence = "The channel's own status; the audit keeps it."),
+    POINTER("answer.code", SPEC(answer_code), .sample = "/error/code",
+            .sentence = "The channel's error code, kept when there is no status."),
+    CHANNEL_KEY("answer.amount", MAPPING, KEY_NOWHERE, 0, 0, .otherwise = "none",
+                .sentence = "The amount that was paid; several are summed."),
+    POINTER("answer.amount.over", SPEC(amount.over), .sample = "#/captures/*",
+            .sentence = "The elements that hold amounts, as /items/*."),
+    POINTER("answer.amount.at", SPEC(amount.at), .sample = "/amount_received",
+            .sentence = "The amount in the answer, or in each element."),
+    POINTER("answer.amount.where_at", SPEC(amount.where_at), .sample = "#/status",
+            .sentence = "Only elements with this value ..."),
+    CHANNEL_KEY("answer.amount.where_is", TEXTS, SPEC(amount.where_is), 0, 64, .otherwise = "all",
+                .sample = "#[COMPLETED]", .sentence = "... among these count."),
+    CHANNEL_KEY("answer.refunded", MAPPING, KEY_NOWHERE, 0, 0, .otherwise = "none",
+                .sentence = "The amount that was returned; the same four keys."),
+    POINTER("answer.refunded.over", SPEC(refunded_amount.over), .sample = "#/refunds/*",
+            .sentence = "The elements that hold amounts."),
+    POINTER("answer.refunded.at", SPEC(refunded_amount.at), .sample = "/latest_charge/amount_refunded",
+            .sentence = "The amount in the answer, or in each element."),
+    POINTER("answer.refunded.where_at", SPEC(refunded_amount.where_at), .sample = "#/status",
+            .sentence = "Only elements with this value ..."),
+    CHANNEL_KEY("answer.refunded.where_is", TEXTS, SPEC(refunded_amount.where_is), 0, 64, .otherwise = "all",
+                .sample = "#[COMPLETED]", .sentence = "... among these count."),
+    POINTER("answer.currency", SPEC(answer_currency), .sample = "/currency", .sentence = "The currency."),
+    POINTER("answer.channel_number", SPEC(answer_channel_number), .sample = "/latest_charge/id",
+            .sentence = "The channel's own number of the payment."),
+    CHANNEL_KEY("answer.amount_format", CHOICE, SPEC(amount_format), 1, 16, .unit = "minor|decimal",
+                .value = "minor", .sentence = "How amounts are written: 1234, or \"12.34\"."),
+    CHANNEL_KEY("answer.exponents", TEXTS, SPEC(exponents), 0, 64, .otherwise = "ISO 4217's",
+                .sample = "[ISK=2, UGX=2, MGA=0]",
+                .sentence = "Decimals of currencies where the channel departs from ISO 4217."),
+
+    CHANNEL_KEY(
+        "rules", LIST, SPEC(rules), 1, 64, .size = sizeof(struct http_rule_spec),
+        .sample = "- {name: refunded, evidence: refunded, http: [200],\n"
+                  "   when: [{at: /status, is: [succeeded]}, {at: /latest_charge/refunded, is: [true]}]}\n"
+                  "- {name: paid, evidence: paid, http: [200],\n"
+                  "   when: [{at: /status, is: [succeeded]}, {at: /latest_charge/amount_refunded, is: [0]},\n"
+                  "          {at: /latest_charge/disputed, is: [false]}]}\n"
+                  "- {name: paid_with_a_flag, evidence: paid_flagged, http: [200],\n"
+                  "   when: [{at: /status, is: [succeeded]}]}\n"
+                  "- {name: pending, evidence: pending, http: [200],\n"
+                  "   when: [{at: /status, is: [processing, requires_payment_method, requires_confirmation,\n"
+                  "                             requires_action, requires_capture]}]}\n"
+                  "- {name: canceled, evidence: closed, http: [200],\n"
+                  "   when: [{at: /status, is: [canceled]}]}\n"
+                  "- {name: resource_missing, evidence: not_found, http: [404],\n"
+                  "   when: [{at: /error/code, is: [resource_missing]}]}\n"
+                  "- {name: lock_timeout, evidence: server_error, http: [429],\n"
+                  "   when: [{at: /error/code, is: [lock_timeout]}]}\n"
+                  "- {name: conflict, evidence: server_error, http: [409]}\n"
+                  "- {name: invalid_request, evidence: unauthorized, http: [400],\n"
+                  "   when: [{at: /error/type, is: [invalid_request_error]}]}\n",
+        .sentence = "What answers mean, read from the top, the first that fits; where none fits nothing is "
+                    "decided."),
+    CHANNEL_KEY("rules[].name", TEXT, RULE(name), 1, RULE_BYTES - 1, .otherwise = "rules[N]",
+                .sentence = "its name in the audit"),
+    CHANNEL_KEY(
+        "rules[].evidence", CHOICE, RULE(evidence), 1, 32,
+        .unit = "paid|paid_flagged|refunded|closed|pending|not_found|rate_limited|unauthorized|server_error",
+        .sentence = "what the answer proves"),
+    CHANNEL_KEY("rules[].http", TEXTS, RULE(http), 0, 64, .otherwise = "any",
+                .sentence = "HTTP statuses (200) or classes (5xx)"),
+    CHANNEL_KEY("rules[].when", LIST, RULE(when), 0, 16, .otherwise = "always",
+                .size = sizeof(struct http_condition_spec), .sentence = "conditions that must all hold"),
+    CHANNEL_KEY("rules[].when[].over", TEXT, WHEN(over), 0, 256, .otherwise = "the whole answer",
+                .sentence = "pointer to elements, as /items/*"),
+    CHANNEL_KEY("rules[].when[].at", TEXT, WHEN(at), 0, 256, .otherwise = "the element itself",
+                .sentence = "pointer to the value, in the answer or in each element"),
+    CHANNEL_KEY("rules[].when[].match", CHOICE, WHEN(match), 1, 16, .unit = "any|all|none", .value = "any",
+                .sentence = "of several values: how many must fit"),
+    CHANNEL_KEY("rules[].when[].is", TEXTS, WHEN(is), 0, 64, .otherwise = "there, and not null",
+                .sentence = "the values that fit: texts, integers, true, false, null"),
+
+    CHANNEL_KEY("schedule", DURATIONS, POLICY(schedule_ms), 1, 30 * DAY_MS,
+                .unit = "one to 32, spaces between", .value = "5s 30s 1m 3m 5m 10m 30m 1h",
+                .sample = "5s 30s 1m 3m 5m 10m 30m 1h",
+                .sentence = "Delays of the questions, each after the answer before; the last one repeats."),
+    CHANNEL_KEY("jitter", PERCENT, POLICY(jitter_percent), 0, 50, .value = "20%",
+                .sentence = "Every delay is spread by up to this share, up or down."),
+    CHANNEL_KEY("error_first", DURATION, POLICY(error_first_ms), 10, DAY_MS, .value = "5s",
+                .sentence = "Delay after the first error; it doubles with each further one ..."),
+    CHANNEL_KEY("error_max", DURATION, POLICY(error_max_ms), 10, 30 * DAY_MS, .value = "10m",
+                .sentence = "... up to here. Errors never use up the schedule."),
+    CHANNEL_KEY("not_found_grace", DURATION, POLICY(not_found_grace_ms), 0, 30 * DAY_MS, .value = "10m",
+                .sample = "10m",
+                .sentence = "After the end of an attempt, \"not found\" stays open for so long."),
+    CHANNEL_KEY("horizon", DURATION, POLICY(horizon_ms), SECOND_MS, 400 * DAY_MS, .value = "24h",
+                .sample = "24h",
+                .sentence = "End of an attempt that names no expiry, counted from its creation."),
+    CHANNEL_KEY("probe", DURATION, POLICY(probe_ms), 10, DAY_MS, .value = "5m",
+                .sentence = "Pace of questions that wait for something else than the order."),
+    CHANNEL_KEY("attempt_limit", INTEGER, POLICY(attempt_limit), 0, 1000000, .unit = "answers", .value = "0",
+                .sentence = "Answers after which an unfinished order is parked; 0: never."),
+    CHANNEL_KEY("unknown_limit", INTEGER, POLICY(unknown_limit), 1, 1000, .unit = "answers", .value = "3",
+                .sentence = "Unknown states in a row after which an order is parked."),
+    CHANNEL_KEY("accept_flagged", BOOLEAN, POLICY(accept_flagged), 0, 1, .value = "no",
+                .sentence = "Paid with a refund or dispute flag beside it counts as paid."),
+
+    CHANNEL_KEY("concurrency", INTEGER, POLICY(concurrency), 1, 10000, .unit = "questions", .value = "32",
+                .sample = "32", .sentence = "Questions under way at once."),
+    CHANNEL_KEY("rate", INTEGER, POLICY(rate_per_second), 1, 1000000, .unit = "per second", .value = "20",
+                .sample = "20", .sentence = "Questions per second in the long run."),
+    CHANNEL_KEY("burst", INTEGER, POLICY(burst), 1, 1000000, .unit = "questions", .otherwise = "as rate",
+                .sample = "#20", .sentence = "Questions that may follow at once after a pause."),
+    CHANNEL_KEY("connect_timeout", DURATION, TRANSPORT(connect_timeout_ms), 10, MINUTE_MS, .value = "5s",
+                .sentence = "How long a connection may take to stand, TLS included."),
+    CHANNEL_KEY("timeout", DURATION, TRANSPORT(timeout_ms), 10, 5 * MINUTE_MS, .value = "10s",
+                .sample = "10s", .sentence = "How long one whole question may take."),
+    CHANNEL_KEY("low_speed_time", DURATION, TRANSPORT(low_speed_ms), SECOND_MS, 5 * MINUTE_MS, .value = "5s",
+                .sentence = "An answer that is slower than low_speed_bytes per second for so long is cut."),
+    CHANNEL_KEY("low_speed_bytes", SIZE, TRANSPORT(low_speed_bytes), 1, MIB, .value = "10B",
+                .sentence = "See low_speed_time."),
+    CHANNEL_KEY("body_max", SIZE, TRANSPORT(body_max_bytes), KIB, 16 * MIB, .value = "64KiB",
+                .sentence = "Cap on an answer's body."),
+    CHANNEL_KEY("retry_after_max", DURATION, POLICY(retry_after_max_ms), 10, DAY_MS, .value = "5m",
+                .sentence = "Cap on the pause that a channel may ask for by Retry-After."),
+    CHANNEL_KEY("breaker_failures", INTEGER, POLICY(breaker_failures), 1, 1000, .unit = "faults",
+                .value = "10", .sentence = "Faults in a row that open the circuit breaker."),
+    CHANNEL_KEY("breaker_open", DURATION, POLICY(breaker_open_ms), 10, HOUR_MS, .value = "5s",
+                .sentence = "How long it stays open at first; that doubles with each failing probe ..."),
+    CHANNEL_KEY("breaker_open_max", DURATION, POLICY(breaker_open_max_ms), 10, DAY_MS, .value = "2m",
+                .sentence = "... up to here."),
+    CHANNEL_KEY("guard", PERCENT, POLICY(guard_percent), 0, 100, .value = "50%",
+                .sentence =
+                    "Share of doubtful parkings among recent answers that halts the channel; 0%: never."),
+    CHANNEL_KEY("found_lately", DURATION, POLICY(found_lately_ms), SECOND_MS, 30 * DAY_MS, .value = "1h",
+                .sentence = "Something found within this time proves that the account is the right one."),
+    CHANNEL_KEY("ca_file", TEXT, TRANSPORT(ca_file), 1, 4096, .otherwise = "the system's",
+                .sample = "#/etc/makegood/stripe-ca.pem",
+                .sentence = "Certificates to verify the channel by, an absolute path."),
+    CHANNEL_KEY("proxy", TEXT, TRANSPORT(proxy), 1, 1024, .otherwise = "none",
+                .sample = "#http://proxy.internal:3128",
+                .sentence = "As http://proxy.internal:3128; the environment's proxies are never used."),
+    CHANNEL_KEY("allow_plain_http", BOOLEAN, TRANSPORT(allow_plain_http), 0, 1, .value = "no",
+                .sentence = "http:// to a loopback address is fine, for tests."),
+    {.path = NULL},
+};
+
+const char *key_type_text(enum key_type type)
+{
+    static const char *const texts[] = {
+#define X(name, text) text,
+        KEY_TYPE_LIST(X)
+#undef X
+    };
+    return texts[type];
+}
+
+bool config_key_is_required(const struct config_key *key)
+{
+    return !key->value && !key->otherwise;
+}
+
+/* What stands behind parent and its separator, or NULL. */
+static const char *path_below(const struct config_key *key, const struct config_key *parent)
+{
+    size_t length = strlen(parent->path);
+    const char *separator = !length ? "" : parent->type == KEY_LIST ? "[]." : ".";
+    size_t more = strlen(separator);
+    if (strncmp(key->path, parent->path, length) != 0 || strncmp(key->path + length, separator, more) != 0)
+        return NULL;
+    return key->path + length + more;
+}
+
+const struct config_key *config_key_next(const struct config_key *parent, const struct config_key *previous)
+{
+    for (const struct config_key *key = previous ? previous + 1 : config_keys; key->path; key++) {
+        const char *name = path_below(key, parent);
+        if (name && !strpbrk(name, ".["))
+            return key;
+    }
+    return NULL;
+}
+
+const struct config_key *config_key_child(const struct config_key *parent, const char *name)
+{
+    const struct config_key *key = NULL;
+    while ((key = config_key_next(parent, key)) != NULL)
+        if (strcmp(config_key_name(key), name) == 0)
+            return key;
+    return NULL;
+}
+
+const char *config_key_name(const struct config_key *key)
+{
+    const char *dot = strrchr(key->path, '.');
+    return dot ? dot + 1 : key->path;
+}

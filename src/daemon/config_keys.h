@@ -1,0 +1,84 @@
+/* The key table: every key of the configuration, once. The parser, the schemas of libcyaml, `makegood config`
+ * and the sample file are made from it. Constant; any thread. */
+#ifndef MAKEGOOD_CONFIG_KEYS_H
+#define MAKEGOOD_CONFIG_KEYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "channel/http_channel.h"
+#include "daemon/config.h"
+
+/* X(NAME, text) */
+#define KEY_TYPE_LIST(X)      \
+    X(MAPPING, "mapping")     \
+    X(LIST, "list")           \
+    X(TEXTS, "list of texts") \
+    X(TEXT, "text")           \
+    X(CHOICE, "choice")       \
+    X(DURATION, "duration")   \
+    X(DURATIONS, "durations") \
+    X(SIZE, "size")           \
+    X(INTEGER, "integer")     \
+    X(PERCENT, "percent")     \
+    X(BOOLEAN, "boolean")
+
+enum key_type {
+#define X(name, ...) KEY_##name,
+    KEY_TYPE_LIST(X)
+#undef X
+        KEY_TYPES
+};
+
+#define KEY_NOWHERE ((size_t)-1)
+
+struct config_key {
+    const char *path; /* as channels[].rules[].evidence; a list's own row is without the [] */
+    enum key_type type;
+    size_t offset; /* of the value in the struct that its list element (or the whole file) becomes;
+                      KEY_NOWHERE */
+    int64_t min;   /* milliseconds, bytes, counts; the bytes of a text, the elements of a list */
+    int64_t max;
+    const char *unit;      /* of an integer; the words of a choice, with | between */
+    const char *value;     /* the default, as it is written in a file */
+    const char *otherwise; /* what holds without it, in words; neither of the two: the key is required */
+    bool reload;           /* SIGHUP applies a change */
+    size_t size;           /* of one element's struct, for lists */
+    const char *sample; /* what the sample file says; commented out: the default, or what stands behind # */
+    const char *sentence;
+};
+
+extern const struct config_key config_key_root; /* the whole file */
+extern const struct config_key config_keys[];   /* depth first, ended by a row without a path */
+
+/* Rows directly below parent, in the table's order: NULL begins, NULL ends. */
+const struct config_key *config_key_next(const struct config_key *parent, const struct config_key *previous);
+const struct config_key *config_key_child(const struct config_key *parent, const char *name); /* or NULL */
+const char *config_key_name(const struct config_key *key); /* the last word of the path */
+bool config_key_is_required(const struct config_key *key);
+const char *key_type_text(enum key_type type);
+
+/* What the rows' offsets point into. Texts belong to the tree that libcyaml made, lists to the reader. */
+struct channel_draft {
+    struct policy policy;
+    struct http_channel_spec spec;
+    const char *type;
+    const char *secret_file;
+};
+
+struct config_draft {
+    struct config
+        config; /* first: offsets of the rows that a reload can not apply are offsets in struct config */
+    const char *log_level;
+    struct channel_draft *channels;
+    unsigned channel_count;
+};
+
+/* How lists lie in those structs. */
+struct key_list {
+    const void *items;
+    unsigned count;
+};
+
+#endif

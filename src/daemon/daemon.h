@@ -1,0 +1,60 @@
+/* The running daemon: one struct that wires configuration, engine, store and pool to the loop. Everything here runs
+ * on the loop's thread. run.c starts and stops it, world.c is what the engine sees of it, progress.c tells people. */
+#ifndef MAKEGOOD_DAEMON_H
+#define MAKEGOOD_DAEMON_H
+
+#include <uv.h>
+
+#include "daemon/config.h"
+#include "io/pool.h"
+#include "io/store.h"
+
+/* What a job slot needs while its question is under way. */
+struct errand {
+    struct question question;
+    struct config *config; /* held: its channel is being used by a worker */
+};
+
+struct daemon {
+    uv_loop_t loop;
+    struct config *config;
+    struct engine *engine;
+    struct store *store;
+    struct pool *pool;
+    struct errand *errands; /* one per job slot */
+
+    uv_prepare_t turn; /* once per turn of the loop: the engine advances */
+    uv_timer_t wake;   /* when it wants to be called next */
+    uv_timer_t stop_bound;
+    uv_timer_t status;
+    uv_timer_t watchdog;
+    uv_timer_t months;
+    uv_signal_t hup, term, interrupt;
+
+    bool fit;      /* verified: the engine may run */
+    bool ready;    /* told to systemd */
+    bool stopping;
+    bool progress; /* a line per second on stdout */
+    int exit_code;
+    uint64_t turns, turns_fed; /* the watchdog is fed when turns moved */
+    uint64_t resolved_told, queries_told;
+    int64_t started_ms, told_ms;
+};
+
+int64_t daemon_now_ms(void); /* monotonic */
+
+/* world.c */
+extern const struct engine_world daemon_world;
+extern const struct store_events daemon_store_events;
+void daemon_questions_done(void *self, struct question *questions);
+void daemon_drop_config(struct daemon *daemon, struct config *config);
+
+/* run.c */
+void daemon_verify(struct daemon *daemon);
+void daemon_fail(struct daemon *daemon);
+
+/* progress.c */
+void daemon_status_start(struct daemon *daemon);
+void daemon_watchdog_start(struct daemon *daemon);
+
+#endif

@@ -1,0 +1,426 @@
+/* The store: see store.h. Owns two connections (one claims, the other does the rest) and the buffers that
+ * calls are written in and answers are read into. Loop's thread only; called by the daemon and by the
+ * connections. Every answer goes back from the loop, never from inside the call that asked. */
+#include "io/store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/log.h"
+#include "io/store_read.h"
+#include "io/store_write.h"
+
+#define BATCHES_MAX 8 /* settles and releases under way; the engine keeps fewer */
+#define NO_MEMORY   "out of memory"
+
+/* One connection, as its events see it. */
+struct line {
+    struct store *store;
+    struct pg *pg;
+};
+
+/* A batch under way. */
+struct parcel {
+    struct store *store;
+    struct batch *batch; /* NULL: free */
+    bool failed;         /* could not even be called; told by `excuse` */
+};
+
+struct store {
+    struct store_events events;
+    void *self;
+    char *instance;
+    struct line claim;
+    struct line rest;
+    bool up;
+    char told[256]; /* the last reason for being down, so that it is told once */
+
+    bool claim_failed; /* could not even be called; told by `excuse` */
+    struct parcel parcels[BATCHES_MAX];
+    uv_timer_t excuse;
+
+    struct pg_array arrays[ARRAYS_MAX];
+    struct lost_order *orders;
+    int orders_room;
+    enum outcome outcomes[BATCH_MAX];
+    enum park_reason reasons[BATCH_MAX];
+};
+
+static const struct pg_statement statement_claim = {
+    "makegood_claim", "SELECT " CLAIM_COLUMNS " FROM makegood.claim($1, $2, $3, $4)", 4};
+static const struct pg_statement statement_settle = {
+    "makegood_settle",
+    "SELECT place, outcome, reason FROM makegood.settle($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
+    "$13, $14, "
+    "$15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)",
+    1 + SETTLE_ARRAYS};
+static const struct pg_statement statement_release = {"makegood_release", "SELECT makegood.release($1, $2)",
+                                                      RELEASE_ARRAYS};
+static const struct pg_statement statement_announce = {"makegood_announce",
+                                                       "SELECT makegood.announce($1, $2)", 2};
+static const struct pg_statement statement_backlog = {
+    "makegood_backlog", "SELECT waiting, parked, oldest_age_ms FROM makegood.backlog()", 0};
+static const struct pg_statement statement_verify = {"makegood_verify",
+                                                     "SELECT fault, mend FROM makegood.verify($1, $2)", 2};
+static const struct pg_statement statement_months = {"makegood_months", "SELECT makegood.prepare_months()",
+                                                     0};
+
+/* --- the connections
+ * --------------------------------------------------------------------------------------------- */
+
+bool store_is_up(const struct store *store)
+{
+    return pg_is_up(store->claim.pg) && pg_is_up(store->rest.pg);
+}
+
+static void on_up(void *self)
+{
+    struct store *store = ((struct line *)self)->store;
+    if (store->up || !store_is_up(store))
+        return;
+    store->up = true;
+    store->told[0] = '\0';
+    store->events.up(store->self);
+}
+
+/* Two connections fail together and keep on failing: each reason is told once. */
+static void on_down(void *self, const char *reason)
+{
+    struct store *store = ((struct line *)self)->store;
+    bool news = store->up || strncmp(store->told, reason, sizeof(store->told) - 1) != 0;
+    store->up = false;
+    snprintf(store->told, sizeof(store->told), "%s", reason);
+    if (news)
+        store->events.down(store->self, reason);
+}
+
+/* --- what could not even be called
+ * --------------------------------------------------------------------------------- */
+
+static void parcel_fail(struct parcel *parcel, enum failure failure, const char *sqlstate,
+                        const char *message)
+{
+    struct store *store = parcel->store;
+    struct batch *batch = parcel->batch;
+    *parcel = (struct parcel){.store = store};
+    if (batch->release)
+        store->events.released(store->self, batch); /* their leases take care of the rows */
+    else
+        store->events.settle_failed(store->self, batch, failure, sqlstate, message);
+}
+
+static void on_excuse(uv_timer_t *timer)
+{
+    struct store *store = timer->data;
+    bool claim_failed = store->claim_failed;
+    store->claim_failed = false;
+    if (claim_failed)
+        store->events.claim_failed(store->self, FAILURE_LATER, "", NO_MEMORY);
+    for (int i = 0; i < BATCHES_MAX; i++)
+        if (store->parcels[i].failed)
+            parcel_fail(&store->parcels[i], FAILURE_LATER, "", NO_MEMORY);
+}
+
+static void excuse_soon(struct store *store)
+{
+    uv_timer_start(&store->excuse, on_excuse, 1, 0);
+}
+
+/* --- claim
+ * ------------------------------------------------------------------------------------------------------- */
+
+static bool orders_reserve(struct store *store, int count)
+{
+    if (count <= store->orders_room)
+        return true;
+    struct lost_order *orders = realloc(store->orders, (size_t)count * sizeof(*orders));
+    if (!orders)
+        return false;
+    store->orders = orders;
+    store->orders_room = count;
+    return true;
+}
+
+static void claim_read(struct store *store, const PGresult *rows)
+{
+    int count = 0;
+    for (int row = 0; row < PQntuples(rows); row++) {
+        const char *why = order_read(rows, row, &store->orders[count]);
+        if (why)
+            store->events.misread(store->self, PQgetvalue(rows, row, 0), why);
+        else
+            count++;
+    }
+    store->events.claimed(store->self, store->orders, count);
+}
+
+static void on_claim(void *self, const struct pg_answer *answer)
+{
+    struct store *store = self;
+    if (!answer->ok)
+        store->events.claim_failed(store->self, answer->failure, answer->sqlstate, answer->message);
+    else if (!claim_is_readable(answer->rows))
+        store->events.claim_failed(store->self, FAILURE_SCHEMA, "",
+                                   "makegood.claim does not answer the columns that this program knows");
+    else if (!orders_reserve(store, PQntuples(answer->rows)))
+        store->events.claim_failed(store->self, FAILURE_UNKNOWN, "", NO_MEMORY);
+    else
+        claim_read(store, answer->rows);
+}
+
+void store_claim(struct store *store, const struct claim_want *wants, int count, int64_t lease_ms)
+{
+    char lease[24];
+    snprintf(lease, sizeof(lease), "%" PRId64, lease_ms);
+    pg_array_start(&store->arrays[0]);
+    pg_array_start(&store->arrays[1]);
+    for (int i = 0; i < count; i++) {
+        pg_array_text(&store->arrays[0], wants[i].channel);
+        pg_array_number(&store->arrays[1], wants[i].limit);
+    }
+    const char *values[] = {store->instance, pg_array_end(&store->arrays[0]), pg_array_end(&store->arrays[1]),
+                            lease};
+    if (values[1] && values[2] && pg_call(store->claim.pg, &statement_claim, values, on_claim, store) == 0)
+        return;
+    store->claim_failed = true;
+    excuse_soon(store);
+}
+
+/* --- settle and release
+ * ---------------------------------------------------------------------------------------------- */
+
+static struct parcel *parcel_take(struct store *store, struct batch *batch)
+{
+    int i = 0;
+    while (i < BATCHES_MAX && store->parcels[i].batch)
+        i++;
+    assert(i < BATCHES_MAX && "the engine sends more batches at once than it says");
+    store->parcels[i] = (struct parcel){.store = store, .batch = batch};
+    return &store->parcels[i];
+}
+
+static void parcel_excuse(struct parcel *parcel)
+{
+    parcel->failed = true;
+    excuse_soon(parcel->store);
+}
+
+static void on_settle(void *self, const struct pg_answer *answer)
+{
+    struct parcel *parcel = self;
+    struct store *store = parcel->store;
+    struct batch *batch = parcel->batch;
+    if (!answer->ok) {
+        parcel_fail(parcel, answer->failure, answer->sqlstate, answer->message);
+        return;
+    }
+    const char *why = outcomes_read(answer->rows, batch->count, store->outcomes, store->reasons);
+    if (why) {
+        parcel_fail(parcel, FAILURE_SCHEMA, "", why);
+        return;
+    }
+    parcel->batch = NULL;
+    store->events.settled(store->self, batch, store->outcomes, store->reasons);
+}
+
+void store_settle(struct store *store, struct batch *batch)
+{
+    struct parcel *parcel = parcel_take(store, batch);
+    const char *values[1 + SETTLE_ARRAYS] = {store->instance};
+    if (!settle_write(store->arrays, batch, values + 1) ||
+        pg_call(store->rest.pg, &statement_settle, values, on_settle, parcel) < 0)
+        parcel_excuse(parcel);
+}
+
+/* Whatever came of it, the rows are no longer ours. */
+static void on_release(void *self, const struct pg_answer *answer)
+{
+    struct parcel *parcel = self;
+    struct batch *batch = parcel->batch;
+    if (!answer->ok)
+        log_event(LOG_WARNED, "release_failed", "sqlstate", answer->sqlstate, "detail", answer->message,
+                  NULL);
+    parcel->batch = NULL;
+    parcel->store->events.released(parcel->store->self, batch);
+}
+
+void store_release(struct store *store, struct batch *batch)
+{
+    struct parcel *parcel = parcel_take(store, batch);
+    const char *values[RELEASE_ARRAYS];
+    if (!release_write(store->arrays, batch, values) ||
+        pg_call(store->rest.pg, &statement_release, values, on_release, parcel) < 0)
+        parcel_excuse(parcel);
+}
+
+/* --- small talk
+ * ------------------------------------------------------------------------------------------------------- */
+
+/* A question with a `done` of its own. */
+struct talk {
+    void (*backlog_done)(void *self, const struct backlog *found);
+    void (*verify_done)(void *self, bool answered, const struct faults *faults);
+    void *self;
+};
+
+static struct talk *talk_make(void *self)
+{
+    struct talk *talk = calloc(1, sizeof(*talk));
+    if (talk)
+        talk->self = self;
+    return talk;
+}
+
+static void on_told(void *self, const struct pg_answer *answer)
+{
+    (void)self;
+    if (!answer->ok)
+        log_event(LOG_WARNED, "call_failed", "sqlstate", answer->sqlstate, "detail", answer->message, NULL);
+}
+
+static void tell(struct store *store, const struct pg_statement *statement, const char *const *values)
+{
+    if (pg_call(store->rest.pg, statement, values, on_told, NULL) < 0)
+        log_event(LOG_WARNED, "call_failed", "detail", NO_MEMORY, NULL);
+}
+
+void store_announce(struct store *store, const struct policy *policies, int count)
+{
+    pg_array_start(&store->arrays[0]);
+    pg_array_start(&store->arrays[1]);
+    for (int i = 0; i < count; i++) {
+        pg_array_text(&store->arrays[0], policies[i].channel);
+        pg_array_number(&store->arrays[1], policies[i].schedule_ms[0]);
+    }
+    const char *values[] = {pg_array_end(&store->arrays[0]), pg_array_end(&store->arrays[1])};
+    if (values[0] && values[1])
+        tell(store, &statement_announce, values);
+}
+
+void store_prepare_months(struct store *store)
+{
+    const char *values[] = {NULL};
+    tell(store, &statement_months, values);
+}
+
+static void on_backlog(void *self, const struct pg_answer *answer)
+{
+    struct talk talk = *(struct talk *)self;
+    struct backlog found = {0};
+    const char *why = answer->ok ? backlog_read(answer->rows, &found) : answer->message;
+    free(self);
+    talk.backlog_done(talk.self, why ? NULL : &found);
+}
+
+void store_backlog(struct store *store, void (*done)(void *self, const struct backlog *found), void *self)
+{
+    const char *values[] = {NULL};
+    struct talk *talk = talk_make(self);
+    if (talk)
+        talk->backlog_done = done;
+    if (talk && pg_call(store->rest.pg, &statement_backlog, values, on_backlog, talk) == 0)
+        return;
+    free(talk);
+    done(self, NULL);
+}
+
+/* The schema is not there, or not for us: told as a fault like any other. Faults that memory has no room for
+ * must not make a database fit. */
+static bool faults_read(const struct pg_answer *answer, struct faults *out)
+{
+    if (!answer->ok && answer->failure != FAILURE_SCHEMA)
+        return false;
+    if (!answer->ok)
+        faults_add(out, NULL, 0, NULL,
+                   "the database can not be asked whether it is fit (%s); run makegood migrate",
+                   answer->message);
+    int rows = answer->ok ? PQntuples(answer->rows) : 1;
+    for (int i = 0; answer->ok && i < rows; i++)
+        faults_add(out, NULL, 0, NULL, "%s; %s", PQgetvalue(answer->rows, i, 0),
+                   PQgetvalue(answer->rows, i, 1));
+    return out->count == (size_t)rows;
+}
+
+static void on_verify(void *self, const struct pg_answer *answer)
+{
+    struct talk talk = *(struct talk *)self;
+    struct faults faults;
+    free(self);
+    faults_init(&faults);
+    bool answered = faults_read(answer, &faults);
+    talk.verify_done(talk.self, answered, &faults);
+    faults_finish(&faults);
+}
+
+void store_verify(struct store *store, int version, const char *mapping,
+                  void (*done)(void *self, bool answered, const struct faults *faults))
+{
+    char number[16];
+    snprintf(number, sizeof(number), "%d", version);
+    const char *values[] = {number, mapping};
+    struct talk *talk = talk_make(store->self);
+    if (talk)
+        talk->verify_done = done;
+    if (talk && pg_call(store->rest.pg, &statement_verify, values, on_verify, talk) == 0)
+        return;
+    free(talk);
+    struct faults none = {0};
+    done(store->self, false, &none);
+}
+
+/* --- creation and destruction
+ * ---------------------------------------------------------------------------------------- */
+
+static void on_excuse_closed(uv_handle_t *handle)
+{
+    struct store *store = handle->data;
+    for (int i = 0; i < ARRAYS_MAX; i++)
+        pg_array_finish(&store->arrays[i]);
+    free(store->orders);
+    free(store->instance);
+    free(store);
+}
+
+static int line_open(struct store *store, struct line *line, uv_loop_t *loop,
+                     const struct pg_options *options)
+{
+    static const struct pg_events events = {on_up, on_down};
+    line->store = store;
+    return pg_create(&line->pg, loop, options, &events, line);
+}
+
+int store_create(struct store **out, uv_loop_t *loop, const struct pg_options *options, const char *instance,
+                 const struct store_events *events, void *self)
+{
+    struct store *store = calloc(1, sizeof(*store));
+    if (!store)
+        return -ENOMEM;
+    store->events = *events;
+    store->self = self;
+    store->excuse.data = store;
+    uv_timer_init(loop, &store->excuse);
+    store->instance = strdup(instance);
+    int result = store->instance ? line_open(store, &store->claim, loop, options) : -ENOMEM;
+    if (result == 0)
+        result = line_open(store, &store->rest, loop, options);
+    if (result < 0) {
+        store_destroy(store);
+        return result;
+    }
+    *out = store;
+    return 0;
+}
+
+void store_destroy(struct store *store)
+{
+    if (store->claim.pg)
+        pg_destroy(store->claim.pg);
+    if (store->rest.pg)
+        pg_destroy(store->rest.pg);
+    on_excuse(&store->excuse); /* nobody waits in vain */
+    uv_close((uv_handle_t *)&store->excuse, on_excuse_closed);
+}

@@ -1,0 +1,54 @@
+/* The store: the engine's claim, settle and release as calls of the schema's functions (sql/). Translates
+ * both ways and decides nothing. Two connections, so that a claim need not wait for a settlement. Loop's
+ * thread only. */
+#ifndef MAKEGOOD_STORE_H
+#define MAKEGOOD_STORE_H
+
+#include "io/pg.h"
+#include "makegood/engine.h"
+#include "makegood/fault.h"
+
+struct store;
+
+struct store_events {
+    void (*claimed)(void *self, const struct lost_order *orders, int count);
+    /* A row that could not be read into struct lost_order is left out and told here (its lease runs out). */
+    void (*misread)(void *self, const char *attempt_id, const char *why);
+    void (*claim_failed)(void *self, enum failure failure, const char *sqlstate, const char *message);
+    void (*settled)(void *self, struct batch *batch, const enum outcome *outcomes,
+                    const enum park_reason *reasons);
+    void (*settle_failed)(void *self, struct batch *batch, enum failure failure, const char *sqlstate,
+                          const char *message);
+    void (*released)(void *self, struct batch *batch);
+    void (*up)(void *self);
+    void (*down)(void *self, const char *reason);
+};
+
+/* One channel's backlog for progress and status. */
+struct backlog {
+    int64_t waiting; /* exact up to 10,000 in all, an estimate beyond */
+    int64_t parked;
+    int64_t oldest_age_ms; /* of the oldest due row; 0 when there is none */
+};
+
+int store_create(struct store **out, uv_loop_t *loop, const struct pg_options *options, const char *instance,
+                 const struct store_events *events, void *self);
+void store_destroy(struct store *store);
+bool store_is_up(const struct store *store);
+
+void store_claim(struct store *store, const struct claim_want *wants, int count, int64_t lease_ms);
+void store_settle(struct store *store, struct batch *batch);
+void store_release(struct store *store, struct batch *batch);
+
+/* Channels of the configuration and their first delay, for makegood.track. */
+void store_announce(struct store *store, const struct policy *policies, int count);
+/* Answers by done, once; found is NULL when it failed. Only without memory it is called from inside. */
+void store_backlog(struct store *store, void (*done)(void *self, const struct backlog *found), void *self);
+/* Is the database fit to run with this schema version and mapping? done is called once: answered false when
+ * the call failed, else the faults found (none: fit), valid during the callback. */
+void store_verify(struct store *store, int version, const char *mapping,
+                  void (*done)(void *self, bool answered, const struct faults *faults));
+/* Months ahead for query_log. */
+void store_prepare_months(struct store *store);
+
+#endif

@@ -1,0 +1,157 @@
+/* Reading rows: see store_read.h. A column is found by its place; the statement names them in that order. */
+#include "io/store_read.h"
+
+#include <limits.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "io/number.h"
+
+enum {
+    AT_ATTEMPT_ID,
+    AT_TOKEN,
+    AT_CLAIMED_US,
+    AT_ORDER_NO,
+    AT_CHANNEL,
+    AT_NUMBER,
+    AT_CHANNEL_DATA,
+    AT_AMOUNT_MINOR,
+    AT_CURRENCY,
+    AT_METHOD,
+    AT_AGE_MS,
+    AT_LEFT_MS,
+    AT_ANSWERS,
+    AT_ERRORS,
+    AT_UNKNOWNS,
+    AT_CLAIMS,
+    CLAIM_WIDTH
+};
+
+/* --- one row of claim()
+ * --------------------------------------------------------------------------------------- */
+
+static bool is_token(const char *text)
+{
+    return strlen(text) == TOKEN_BYTES - 1 && text[strspn(text, "0123456789abcdef-")] == '\0';
+}
+
+static bool is_currency(const char *text)
+{
+    return strlen(text) == CURRENCY_BYTES - 1 && text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")] == '\0';
+}
+
+static bool is_number_or_empty(const char *text)
+{
+    return *text == '\0' || order_number_is_valid(text);
+}
+
+static bool is_any(const char *text)
+{
+    (void)text;
+    return true;
+}
+
+/* A null is an empty text. */
+static bool texts_read(const PGresult *rows, int row, struct lost_order *out, const char **why)
+{
+#define FIELD(name) offsetof(struct lost_order, name), sizeof(((struct lost_order *)0)->name)
+    static const struct {
+        int column;
+        size_t offset, bytes;
+        bool (*is_good)(const char *text);
+        const char *why;
+    } fields[] = {
+        {AT_TOKEN, FIELD(token), is_token, "its token is not a UUID"},
+        {AT_ORDER_NO, FIELD(order_no), order_number_is_valid, "its order_no is not a valid order number"},
+        {AT_CHANNEL, FIELD(channel), channel_name_is_valid, "its channel is not a valid name"},
+        {AT_NUMBER, FIELD(number), is_number_or_empty, "its number may not be sent to a channel"},
+        {AT_CHANNEL_DATA, FIELD(channel_data), is_any, "its channel_data is too long"},
+        {AT_CURRENCY, FIELD(currency), is_currency, "its currency is not three upper-case letters"},
+        {AT_METHOD, FIELD(method), is_any, "its method is too long"},
+    };
+#undef FIELD
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        const char *text = PQgetvalue(rows, row, fields[i].column);
+        size_t length = strlen(text);
+        *why = fields[i].why;
+        if (length >= fields[i].bytes || !fields[i].is_good(text))
+            return false;
+        memcpy((char *)out + fields[i].offset, text, length + 1);
+    }
+    return true;
+}
+
+static bool column_read(const PGresult *rows, int row, int column, int64_t least, int64_t most, int64_t *out)
+{
+    return number_parse(PQgetvalue(rows, row, column), least, most, out); /* a null reads as "": refused */
+}
+
+static bool numbers_read(const PGresult *rows, int row, struct lost_order *out, const char **why)
+{
+    *why = "its amount_minor is not a whole number above zero";
+    if (!column_read(rows, row, AT_AMOUNT_MINOR, 1, INT64_MAX, &out->amount_minor))
+        return false;
+    *why = "its attempt_id, claim time, age or expiry is not a number in range";
+    out->left_ms = NO_END;
+    return column_read(rows, row, AT_ATTEMPT_ID, INT64_MIN, INT64_MAX, &out->attempt_id) &&
+           column_read(rows, row, AT_CLAIMED_US, INT64_MIN, INT64_MAX, &out->claimed_us) &&
+           column_read(rows, row, AT_AGE_MS, INT64_MIN, INT64_MAX, &out->age_ms) &&
+           (PQgetisnull(rows, row, AT_LEFT_MS) ||
+            column_read(rows, row, AT_LEFT_MS, INT64_MIN, NO_END - 1, &out->left_ms));
+}
+
+static bool counters_read(const PGresult *rows, int row, struct lost_order *out, const char **why)
+{
+    int *const counters[] = {&out->answers, &out->errors, &out->unknowns, &out->claims};
+    *why = "one of its counters is not a number in range";
+    for (int i = 0; i < 4; i++) {
+        int64_t value;
+        if (!column_read(rows, row, AT_ANSWERS + i, 0, INT_MAX, &value))
+            return false;
+        *counters[i] = (int)value;
+    }
+    return true;
+}
+
+bool claim_is_readable(const PGresult *rows)
+{
+    return PQnfields(rows) == CLAIM_WIDTH;
+}
+
+const char *order_read(const PGresult *rows, int row, struct lost_order *out)
+{
+    const char *why;
+    bool good = texts_read(rows, row, out, &why) && numbers_read(rows, row, out, &why) &&
+                counters_read(rows, row, out, &why);
+    return good ? NULL : why;
+}
+
+/* --- settle() and backlog()
+ * ------------------------------------------------------------------------------------ */
+
+const char *outcomes_read(const PGresult *rows, int count, enum outcome *outcomes, enum park_reason *reasons)
+{
+    if (PQnfields(rows) != 3 || PQntuples(rows) != count)
+        return "makegood.settle did not answer one row of three columns per order";
+    for (int i = 0; i < count; i++) {
+        int64_t place;
+        if (!column_read(rows, i, 0, i + 1, i + 1, &place))
+            return "makegood.settle did not answer in the order of the question";
+        if (!outcome_parse(PQgetvalue(rows, i, 1), &outcomes[i]))
+            return "makegood.settle answered an outcome that this program does not know";
+        if (!park_reason_parse(PQgetvalue(rows, i, 2), &reasons[i]))
+            return "makegood.settle answered a reason that this program does not know";
+        if ((outcomes[i] == OUTCOME_CONFLICT) != (reasons[i] != PARK_NOTHING))
+            return "makegood.settle answered a conflict without a reason, or a reason without a conflict";
+    }
+    return NULL;
+}
+
+const char *backlog_read(const PGresult *rows, struct backlog *out)
+{
+    bool good = PQnfields(rows) == 3 && PQntuples(rows) == 1 &&
+                column_read(rows, 0, 0, 0, INT64_MAX, &out->waiting) &&
+                column_read(rows, 0, 1, 0, INT64_MAX, &out->parked) &&
+                column_read(rows, 0, 2, 0, INT64_MAX, &out->oldest_age_ms);
+    return good ? NULL : "makegood.backlog did not answer three numbers";
+}

@@ -1,0 +1,29 @@
+/* Rows of the database into our structs, checked: what a row says is never trusted (law 8). Pure; called by
+ * store.c on the loop's thread. */
+#ifndef MAKEGOOD_STORE_READ_H
+#define MAKEGOOD_STORE_READ_H
+
+#include <libpq-fe.h>
+
+#include "io/store.h"
+#include "makegood/order.h"
+#include "makegood/verdict.h"
+
+#define CLAIM_COLUMNS                                                                                  \
+    "attempt_id, token, claimed_us, order_no, channel, number, channel_data, amount_minor, currency, " \
+    "method, "                                                                                         \
+    "age_ms, left_ms, answers, errors, unknowns, claims"
+
+/* Has the answer of claim() these columns? */
+bool claim_is_readable(const PGresult *rows);
+
+/* One row of it. NULL when it was read, else a sentence that says why not. */
+const char *order_read(const PGresult *rows, int row, struct lost_order *out);
+
+/* The answer of settle() for count jobs. NULL, or a sentence. */
+const char *outcomes_read(const PGresult *rows, int count, enum outcome *outcomes, enum park_reason *reasons);
+
+/* The answer of backlog(). */
+const char *backlog_read(const PGresult *rows, struct backlog *out);
+
+#endif

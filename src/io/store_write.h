@@ -1,0 +1,17 @@
+/* The arrays that travel to the database: a settle's and a release's, from a batch. Pure but for the buffers;
+ * called by store.c on the loop's thread. */
+#ifndef MAKEGOOD_STORE_WRITE_H
+#define MAKEGOOD_STORE_WRITE_H
+
+#include "io/pg_array.h"
+#include "makegood/engine.h"
+
+#define SETTLE_ARRAYS  27
+#define RELEASE_ARRAYS 2
+#define ARRAYS_MAX     SETTLE_ARRAYS
+
+/* Literals, valid until the arrays are used again. False when memory ran out. */
+bool settle_write(struct pg_array *arrays, const struct batch *batch, const char **out);
+bool release_write(struct pg_array *arrays, const struct batch *batch, const char **out);
+
+#endif

@@ -1,0 +1,374 @@
+/* A worker's thread: takes questions from its inbox, carries them, leaves answers in its outbox. Blocks in
+ * epoll_wait only; wakes for its sockets, libcurl's timer and its bell. Knows nothing of the engine or the
+ * loop but the mailbox. Its idle transfers stand in kits, one per channel. */
+#include "io/worker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "io/transfer.h"
+
+#define EVENTS_MAX 128
+
+/* The transfers of one channel. A stale one's are not kept when they end. */
+struct kit {
+    const struct channel *channel; /* only compared */
+    struct transfer *idle;
+    int busy;
+    bool stale;
+    struct kit *next;
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* --- lists of questions
+ * --------------------------------------------------------------------------------------------- */
+
+void list_push(struct question_list *list, struct question *question)
+{
+    question->next = NULL;
+    *(list->last ? &list->last->next : &list->first) = question;
+    list->last = question;
+    list->count++;
+}
+
+void list_move(struct question_list *from, struct question_list *to)
+{
+    if (!from->first)
+        return;
+    *(to->last ? &to->last->next : &to->first) = from->first;
+    to->last = from->last;
+    to->count += from->count;
+    *from = (struct question_list){0};
+}
+
+/* --- kits
+ * -------------------------------------------------------------------------------------------------------------
+ */
+
+static struct kit *kit_find(struct worker *worker, const struct channel *channel)
+{
+    struct kit *kit = worker->kits;
+    while (kit && (kit->channel != channel || kit->stale))
+        kit = kit->next;
+    return kit;
+}
+
+static struct kit *kit_of(struct worker *worker, const struct channel *channel)
+{
+    struct kit *kit = kit_find(worker, channel);
+    if (kit || !(kit = calloc(1, sizeof(*kit))))
+        return kit;
+    kit->channel = channel;
+    kit->next = worker->kits;
+    worker->kits = kit;
+    return kit;
+}
+
+static void kit_empty(struct kit *kit)
+{
+    while (kit->idle) {
+        struct transfer *transfer = kit->idle;
+        kit->idle = transfer->next;
+        transfer_destroy(transfer);
+    }
+}
+
+/* A channel is going away: it has no question under way, the others lose no more than their idle transfers.
+ */
+static void kits_forget(struct worker *worker)
+{
+    for (struct kit **link = &worker->kits; *link;) {
+        struct kit *kit = *link;
+        kit_empty(kit);
+        kit->stale = true;
+        if (kit->busy > 0) {
+            link = &kit->next;
+            continue;
+        }
+        *link = kit->next;
+        free(kit);
+    }
+}
+
+static struct transfer *transfer_take(struct worker *worker, const struct channel *channel)
+{
+    struct kit *kit = kit_of(worker, channel);
+    if (!kit)
+        return NULL;
+    struct transfer *transfer = kit->idle;
+    if (transfer)
+        kit->idle = transfer->next;
+    else
+        transfer = transfer_create(channel, worker->user_agent);
+    if (!transfer)
+        return NULL;
+    kit->busy++;
+    transfer->kit = kit;
+    transfer->prev = NULL;
+    transfer->next = worker->busy;
+    if (worker->busy)
+        worker->busy->prev = transfer;
+    worker->busy = transfer;
+    return transfer;
+}
+
+static void busy_unlink(struct worker *worker, struct transfer *transfer)
+{
+    *(transfer->prev ? &transfer->prev->next : &worker->busy) = transfer->next;
+    if (transfer->next)
+        transfer->next->prev = transfer->prev;
+}
+
+static void transfer_put(struct worker *worker, struct transfer *transfer)
+{
+    struct kit *kit = transfer->kit;
+    busy_unlink(worker, transfer);
+    kit->busy--;
+    transfer->next = kit->idle;
+    kit->idle = transfer;
+    if (kit->stale)
+        kit_empty(kit);
+}
+
+/* --- questions and answers
+ * --------------------------------------------------------------------------------------------- */
+
+static void no_memory_tell(struct worker *worker, struct question *question)
+{
+    *question->evidence = (struct evidence){.kind = EVIDENCE_NONE, .code = "out of memory"};
+    list_push(&worker->answered, question);
+}
+
+static void question_start(struct worker *worker, struct question *question)
+{
+    struct transfer *transfer = transfer_take(worker, question->channel);
+    if (!transfer) {
+        no_memory_tell(worker, question);
+    } else if (!transfer_begin(transfer, question)) {
+        transfer_put(worker, transfer);
+        list_push(&worker->answered, question);
+    } else if (curl_multi_add_handle(worker->multi, transfer->easy) != CURLM_OK) {
+        transfer_end(transfer, CURLE_OUT_OF_MEMORY);
+        transfer_put(worker, transfer);
+        list_push(&worker->answered, question);
+    }
+}
+
+static void questions_end(struct worker *worker)
+{
+    int left;
+    for (CURLMsg *message; (message = curl_multi_info_read(worker->multi, &left));) {
+        struct transfer *transfer = NULL;
+        CURLcode result = message->data.result; /* the message goes with its handle */
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
+        curl_multi_remove_handle(worker->multi, transfer->easy);
+        struct question *question = transfer->question;
+        transfer_end(transfer, result);
+        transfer_put(worker, transfer);
+        list_push(&worker->answered, question);
+    }
+}
+
+/* --- the mailbox
+ * ------------------------------------------------------------------------------------------------------- */
+
+void worker_ring(struct worker *worker)
+{
+    eventfd_write(worker->bell_fd, 1); /* can only fail when it rings already */
+}
+
+/* False when it is time to stop. */
+static bool mail_take(struct worker *worker)
+{
+    eventfd_t rung;
+    struct question_list questions = {0};
+    eventfd_read(worker->bell_fd, &rung);
+    pthread_mutex_lock(&worker->mailbox->mutex);
+    list_move(&worker->inbox, &questions);
+    bool forget = worker->forget;
+    bool stop = worker->stop;
+    worker->forget = false;
+    pthread_mutex_unlock(&worker->mailbox->mutex);
+    if (forget) /* first: a new channel may live at the old one's address */
+        kits_forget(worker);
+    while (!stop && questions.first) {
+        struct question *question = questions.first;
+        questions.first = question->next;
+        question_start(worker, question);
+    }
+    return !stop;
+}
+
+static void mail_post(struct worker *worker)
+{
+    if (!worker->answered.first)
+        return;
+    pthread_mutex_lock(&worker->mailbox->mutex);
+    bool rung = worker->outbox.first != NULL;
+    list_move(&worker->answered, &worker->outbox);
+    pthread_mutex_unlock(&worker->mailbox->mutex);
+    if (!rung)
+        uv_async_send(worker->mailbox->answered);
+}
+
+/* --- libcurl's sockets and timer
+ * ------------------------------------------------------------------------------------------ */
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *self, void *known)
+{
+    struct worker *worker = self;
+    struct epoll_event event = {.data.fd = fd};
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+        return 0;
+    }
+    event.events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
+    int result = epoll_ctl(worker->epoll_fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
+    if (!known)
+        curl_multi_assign(worker->multi, fd, worker);
+    return result;
+}
+
+static int on_timer(CURLM *multi, long timeout_ms, void *self)
+{
+    struct worker *worker = self;
+    (void)multi;
+    worker->due_ms = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
+    return 0;
+}
+
+static int wait_ms(const struct worker *worker)
+{
+    if (worker->due_ms < 0)
+        return -1;
+    int64_t left_ms = worker->due_ms - now_ms();
+    return left_ms < 0 ? 0 : left_ms > 60000 ? 60000 : (int)left_ms;
+}
+
+static int curl_events(uint32_t events)
+{
+    int mask = 0;
+    if (events & EPOLLIN)
+        mask |= CURL_CSELECT_IN;
+    if (events & EPOLLOUT)
+        mask |= CURL_CSELECT_OUT;
+    if (events & (EPOLLERR | EPOLLHUP))
+        mask |= CURL_CSELECT_ERR;
+    return mask;
+}
+
+/* One round; false when it is time to stop. */
+static bool worker_turn(struct worker *worker)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int running;
+    bool goes_on = true;
+    int count = epoll_wait(worker->epoll_fd, events, EVENTS_MAX, wait_ms(worker));
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.fd == worker->bell_fd)
+            goes_on = mail_take(worker);
+        else
+            curl_multi_socket_action(worker->multi, events[i].data.fd, curl_events(events[i].events),
+                                     &running);
+    }
+    if (goes_on && worker->due_ms >= 0 && worker->due_ms <= now_ms()) {
+        worker->due_ms = -1;
+        curl_multi_socket_action(worker->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    }
+    questions_end(worker);
+    mail_post(worker);
+    return goes_on;
+}
+
+static void *worker_run(void *self)
+{
+    while (worker_turn(self))
+        ;
+    return NULL;
+}
+
+/* --- start and end
+ * -------------------------------------------------------------------------------------------------------- */
+
+static int multi_make(struct worker *worker, int connections)
+{
+    CURLM *multi = worker->multi = curl_multi_init();
+    if (!multi)
+        return -ENOMEM;
+    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, worker);
+    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, worker);
+    curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)connections);
+    curl_multi_setopt(multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+    return 0;
+}
+
+/* Signals are the loop's. */
+static int thread_start(struct worker *worker)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&worker->thread, NULL, worker_run, worker);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    worker->runs = error == 0;
+    return -error;
+}
+
+int worker_start(struct worker *worker, struct mailbox *mailbox, const char *user_agent, int connections)
+{
+    *worker = (struct worker){.mailbox = mailbox, .user_agent = user_agent, .due_ms = -1, .epoll_fd = -1};
+    worker->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (worker->bell_fd >= 0)
+        worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = worker->bell_fd};
+    int result =
+        worker->epoll_fd >= 0 && epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->bell_fd, &event) == 0
+            ? multi_make(worker, connections)
+            : -errno;
+    if (result == 0)
+        result = thread_start(worker);
+    if (result < 0)
+        worker_finish(worker);
+    return result;
+}
+
+static void transfers_drop(struct worker *worker)
+{
+    while (worker->busy) {
+        struct transfer *transfer = worker->busy;
+        curl_multi_remove_handle(worker->multi, transfer->easy);
+        busy_unlink(worker, transfer);
+        transfer->kit->busy--;
+        transfer_destroy(transfer);
+    }
+    kits_forget(worker);
+}
+
+void worker_finish(struct worker *worker)
+{
+    if (worker->runs)
+        pthread_join(worker->thread, NULL);
+    transfers_drop(worker);
+    if (worker->multi)
+        curl_multi_cleanup(worker->multi);
+    if (worker->epoll_fd >= 0)
+        close(worker->epoll_fd);
+    if (worker->bell_fd >= 0)
+        close(worker->bell_fd);
+}

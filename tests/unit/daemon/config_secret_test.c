@@ -1,0 +1,121 @@
+/* Secret files: what is taken, what is refused and why. */
+#include "fixture.h"
+
+#include "daemon/config_secret.h"
+
+static char *secret_of(const struct fixture *fixture, const char *text, size_t bytes, mode_t mode,
+                       char why[512])
+{
+    *why = '\0';
+    unlink(fixture->secret);
+    text_write(fixture->secret, text, bytes, mode);
+    return secret_read(fixture->secret, why, 512);
+}
+
+static void check_secret(const struct fixture *fixture, const char *text, const char *expected)
+{
+    char why[512];
+    char *secret = secret_of(fixture, text, strlen(text), 0600, why);
+    assert_non_null(secret);
+    assert_string_equal(secret, expected);
+    secret_drop(secret);
+}
+
+static void check_refused(const struct fixture *fixture, const char *text, size_t bytes, mode_t mode,
+                          const char *part)
+{
+    char why[512];
+    assert_null(secret_of(fixture, text, bytes, mode, why));
+    if (!strstr(why, part))
+        fail_msg("\"%s\" does not say \"%s\"", why, part);
+    assert_true(bytes < 6 || !strstr(why, "hidden"));
+}
+
+static void one_newline_is_stripped(void **state)
+{
+    check_secret(*state, "sk_1", "sk_1");
+    check_secret(*state, "sk_1\n", "sk_1");
+    check_secret(*state, "sk_1\n\n", "sk_1\n");
+    check_secret(*state, " sk_1 ", " sk_1 ");
+}
+
+static void open_files_are_refused(void **state)
+{
+    check_refused(*state, "hidden", 6, 0640, "chmod 0600");
+    check_refused(*state, "hidden", 6, 0604, "chmod 0600");
+    check_refused(*state, "hidden", 6, 0620, "chmod 0600");
+}
+
+static void wrong_contents_are_refused(void **state)
+{
+    static char large[SECRET_BYTES + 1];
+    memset(large, 'x', sizeof(large));
+    check_refused(*state, "", 0, 0600, "empty");
+    check_refused(*state, "\n", 1, 0600, "empty");
+    check_refused(*state, "hidden\0y", 8, 0600, "NUL");
+    check_refused(*state, large, sizeof(large), 0600, "64 KiB");
+    char why[512];
+    char *secret = secret_of(*state, large, SECRET_BYTES, 0600, why);
+    assert_non_null(secret);
+    assert_int_equal(strlen(secret), SECRET_BYTES);
+    secret_drop(secret);
+}
+
+static void other_things_are_refused(void **state)
+{
+    const struct fixture *fixture = *state;
+    char why[512];
+    assert_null(secret_read(fixture->folder, why, sizeof(why)));
+    assert_non_null(strstr(why, "not a regular file"));
+    unlink(fixture->secret);
+    assert_int_equal(mkfifo(fixture->secret, 0600), 0);
+    assert_null(secret_read(fixture->secret, why, sizeof(why)));
+    assert_non_null(strstr(why, "not a regular file"));
+    unlink(fixture->secret);
+    assert_null(secret_read(fixture->secret, why, sizeof(why)));
+    assert_non_null(strstr(why, "No such file"));
+}
+
+static void relative_ones_are_credentials(void **state)
+{
+    const struct fixture *fixture = *state;
+    char why[512];
+    char *secret = secret_of(fixture, "sk_2", 4, 0440, why); /* as the service manager makes them */
+    assert_null(secret);
+    unsetenv("CREDENTIALS_DIRECTORY");
+    assert_null(secret_read("secret", why, sizeof(why)));
+    assert_non_null(strstr(why, "LoadCredential="));
+    setenv("CREDENTIALS_DIRECTORY", fixture->folder, 1);
+    secret = secret_read("secret", why, sizeof(why));
+    assert_non_null(secret);
+    assert_string_equal(secret, "sk_2");
+    secret_drop(secret);
+    secret = secret_read(fixture->secret, why, sizeof(why));
+    assert_non_null(secret);
+    secret_drop(secret);
+    unsetenv("CREDENTIALS_DIRECTORY");
+}
+
+static int setup(void **state)
+{
+    static struct fixture fixture;
+    fixture_open(&fixture);
+    *state = &fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    fixture_close(*state);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_newline_is_stripped),       cmocka_unit_test(open_files_are_refused),
+        cmocka_unit_test(wrong_contents_are_refused),    cmocka_unit_test(other_things_are_refused),
+        cmocka_unit_test(relative_ones_are_credentials),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
