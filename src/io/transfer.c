@@ -273,7 +273,7 @@ bool transfer_begin(struct transfer *transfer, struct question *question)
 {
     struct evidence *evidence = question->evidence;
     const char *why = "";
-    *evidence = (struct evidence){.kind = EVIDENCE_NONE};
+    *evidence = (struct evidence){.kind = EVIDENCE_UNASKABLE};
     transfer->question = question;
     transfer->request = (struct request){0};
     transfer->body_bytes = transfer->header_bytes = 0;
@@ -293,7 +293,7 @@ bool transfer_begin(struct transfer *transfer, struct question *question)
         question_drop(transfer);
         return false;
     }
-    evidence->kind = error == -EINVAL ? EVIDENCE_UNASKABLE : EVIDENCE_NONE;
+    evidence->kind = EVIDENCE_UNASKABLE; /* also without memory: nobody was asked, it is tried again */
     code_set(evidence, why && *why ? why : strerror(-error));
     transfer->question = NULL; /* build left no request behind */
     return false;

@@ -148,7 +148,7 @@ static void transfer_put(struct worker *worker, struct transfer *transfer)
 
 static void no_memory_tell(struct worker *worker, struct question *question)
 {
-    *question->evidence = (struct evidence){.kind = EVIDENCE_NONE, .code = "out of memory"};
+    *question->evidence = (struct evidence){.kind = EVIDENCE_UNASKABLE, .code = "out of memory"};
     list_push(&worker->answered, question);
 }
 

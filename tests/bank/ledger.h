@@ -21,7 +21,8 @@ struct order {
     uint8_t order_no_length;
     char currency[4]; /* lower case, as in answers */
     atomic_uint asked;
-    atomic_uint step; /* asks answered by the order's own script */
+    atomic_uint question; /* hash of the last X-Request-Id; 0: none */
+    atomic_uint step;     /* asks answered by the order's own script */
     atomic_uint told_paid;
 };
 

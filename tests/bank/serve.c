@@ -57,6 +57,17 @@ static const char *url_read(const char *url, char account[ACCOUNT_BYTES])
     return question + strlen(QUESTION);
 }
 
+/* libcurl sends a question again by itself when a kept connection turns out to be dead: still the same
+ * question. */
+static bool is_sent_again(const struct ask *ask)
+{
+    const char *id = MHD_lookup_connection_value(ask->connection, MHD_HEADER_KIND, "X-Request-Id");
+    uint32_t hash = id ? 2166136261u : 0; /* FNV-1a */
+    for (; id && *id; id++)
+        hash = (hash ^ (unsigned char)*id) * 16777619u;
+    return atomic_exchange(&ask->order->question, hash) == hash && hash != 0;
+}
+
 /* Finds the order and its fate; an error's answer is written at once. */
 static void ask_meet(struct ask *ask, const char *url)
 {
@@ -77,7 +88,8 @@ static void ask_meet(struct ask *ask, const char *url)
         answer_error(404, &ask->answer);
         return;
     }
-    ask->order->asked++;
+    if (!is_sent_again(ask))
+        ask->order->asked++;
     ask->fate = modes_fate(bank, account, ask->order);
     bank->counters.answers[ask->fate.word]++;
 }

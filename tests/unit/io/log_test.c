@@ -91,7 +91,9 @@ static void test_no_character_can_forge_a_line_or_a_terminal(void **state)
     check_value("a\nevent=paid", "\"a\\nevent=paid\"");
     check_value("\r\t", "\"\\r\\t\"");
     check_value("\x1b[2J\x01\x7f", "\"\\x1b[2J\\x01\\x7f\"");
-    check_value("\xc2\x9b" "2J", "\"\\xc2\\x9b2J\""); /* C1: a terminal's CSI */
+    check_value("\xc2\x9b"
+                "2J",
+                "\"\\xc2\\x9b2J\""); /* C1: a terminal's CSI */
 }
 
 static void test_text_stays_readable_and_is_always_utf8(void **state)
@@ -100,9 +102,9 @@ static void test_text_stays_readable_and_is_always_utf8(void **state)
     check_value("掉单", "\"掉单\"");
     check_value("é€😀", "\"é€😀\"");
     check_value("\xff", "\"\\xff\"");
-    check_value("\xe6\x8e", "\"\\xe6\\x8e\"");             /* cut in the middle */
-    check_value("\xc0\xaf", "\"\\xc0\\xaf\"");             /* overlong */
-    check_value("\xed\xa0\x80", "\"\\xed\\xa0\\x80\"");    /* a surrogate */
+    check_value("\xe6\x8e", "\"\\xe6\\x8e\"");                   /* cut in the middle */
+    check_value("\xc0\xaf", "\"\\xc0\\xaf\"");                   /* overlong */
+    check_value("\xed\xa0\x80", "\"\\xed\\xa0\\x80\"");          /* a surrogate */
     check_value("\xf4\x90\x80\x80", "\"\\xf4\\x90\\x80\\x80\""); /* past the last one */
 }
 
@@ -165,7 +167,8 @@ static void test_threads_do_not_mix_their_lines(void **state)
     char name;
     char rest[8];
     while (fgets(line, sizeof(line), file)) {
-        assert_int_equal(sscanf(line, "event=thread name=%c text=\"some words that take a %7s", &name, rest), 2);
+        assert_int_equal(sscanf(line, "event=thread name=%c text=\"some words that take a %7s", &name, rest),
+                         2);
         assert_string_equal(rest, "while\"");
         count++;
     }

@@ -1,5 +1,5 @@
-/* What systemd hears, over a socket with a path and over an abstract one. And strict numbers, which the watchdog's
- * settings are read with. */
+/* What systemd hears, over a socket with a path and over an abstract one. And strict numbers, which the
+ * watchdog's settings are read with. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -127,8 +127,8 @@ static void test_the_watchdogs_interval(void **state)
 
 static void test_numbers_are_read_strictly(void **state)
 {
-    static const char *const bad[] = {"", "-", "+1", " 1", "1 ", "1.0", "0x1", "--1", "1e3",
-                                      "9223372036854775808", "-9223372036854775809"};
+    static const char *const bad[] = {
+        "", "-", "+1", " 1", "1 ", "1.0", "0x1", "--1", "1e3", "9223372036854775808", "-9223372036854775809"};
     int64_t number = 42;
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

@@ -1,4 +1,5 @@
-/* Array literals: what they look like, and that a real server reads back exactly what was put in, whatever it is. */
+/* Array literals: what they look like, and that a real server reads back exactly what was put in, whatever it
+ * is. */
 #include "line.h"
 
 #include "io/pg_array.h"
@@ -49,9 +50,41 @@ static void test_literals(void **state)
 }
 
 static const char *const hostile[] = {
-    "plain", "", " ", "NULL", "null", "\"", "\\", "\\\\", "\"\"", "\\\"", "{", "}", "{}", "{{1,2},{3,4}}", ",", ",,",
-    "a,b", "a\nb", "\r\n", "\t", "\x01\x1f\x7f", "'", "''", "$1", "%s", "--", "; DROP TABLE x", "掉单", "é€😀",
-    "ends in backslash\\", "\"quoted\"", "{\"a\": [1, \"\\u0000\"]}", "[0:1]={1,2}", "E'\\x00'", NULL,
+    "plain",
+    "",
+    " ",
+    "NULL",
+    "null",
+    "\"",
+    "\\",
+    "\\\\",
+    "\"\"",
+    "\\\"",
+    "{",
+    "}",
+    "{}",
+    "{{1,2},{3,4}}",
+    ",",
+    ",,",
+    "a,b",
+    "a\nb",
+    "\r\n",
+    "\t",
+    "\x01\x1f\x7f",
+    "'",
+    "''",
+    "$1",
+    "%s",
+    "--",
+    "; DROP TABLE x",
+    "掉单",
+    "é€😀",
+    "ends in backslash\\",
+    "\"quoted\"",
+    "{\"a\": [1, \"\\u0000\"]}",
+    "[0:1]={1,2}",
+    "E'\\x00'",
+    NULL,
 };
 #define HOSTILE_COUNT ((int)(sizeof(hostile) / sizeof(hostile[0])))
 

@@ -64,7 +64,7 @@ static inline void place_leave(struct place *place)
     run("rm -rf %s", place->folder);
 }
 
-static inline void write_file(const char *path, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static inline void write_file(const char *path, const char *format, ...)
 {
     va_list arguments;
     FILE *file = fopen(path, "w");

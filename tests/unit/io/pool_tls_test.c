@@ -1,5 +1,5 @@
-/* Questions over TLS: whom we trust, HTTP/2 where it is offered (nginx), a proxy that the configuration names, many
- * questions on several workers, a channel that goes away, and an end with questions under way. */
+/* Questions over TLS: whom we trust, HTTP/2 where it is offered (nginx), a proxy that the configuration
+ * names, many questions on several workers, a channel that goes away, and an end with questions under way. */
 #include "desk.h"
 #include "web.h"
 
@@ -44,15 +44,16 @@ static void nginx_start(void)
         return;
     nginx_port = free_port();
     snprintf(path, sizeof(path), "%s/nginx.conf", place.folder);
-    write_file(path,
-               "daemon off; master_process off; pid %s/nginx.pid; error_log %s/nginx.log;\nevents {}\nhttp {\n"
-               "access_log off; client_body_temp_path %s/body; proxy_temp_path %s/proxy;\n"
-               "fastcgi_temp_path %s/f; uwsgi_temp_path %s/u; scgi_temp_path %s/s;\n"
-               "server { listen 127.0.0.1:%u ssl http2; ssl_certificate %s/good/server.crt;\n"
-               "ssl_certificate_key %s/good/server.key;\n"
-               "location / { return 200 \"$server_protocol $connection\"; } } }\n",
-               place.folder, place.folder, place.folder, place.folder, place.folder, place.folder, place.folder,
-               nginx_port, place.folder, place.folder);
+    write_file(
+        path,
+        "daemon off; master_process off; pid %s/nginx.pid; error_log %s/nginx.log;\nevents {}\nhttp {\n"
+        "access_log off; client_body_temp_path %s/body; proxy_temp_path %s/proxy;\n"
+        "fastcgi_temp_path %s/f; uwsgi_temp_path %s/u; scgi_temp_path %s/s;\n"
+        "server { listen 127.0.0.1:%u ssl http2; ssl_certificate %s/good/server.crt;\n"
+        "ssl_certificate_key %s/good/server.key;\n"
+        "location / { return 200 \"$server_protocol $connection\"; } } }\n",
+        place.folder, place.folder, place.folder, place.folder, place.folder, place.folder, place.folder,
+        nginx_port, place.folder, place.folder);
     const char *const arguments[] = {"/usr/sbin/nginx", "-c", path, "-p", place.folder, NULL};
     nginx = program_start(false, arguments);
     for (int i = 0; i < 100 && !answers(nginx_port); i++)
