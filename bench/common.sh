@@ -38,7 +38,7 @@ sql() {
 start_database() {
   "$root/scripts/cluster" start "$folder/cluster" -o shared_buffers=1GB -o max_wal_size=8GB \
     -o checkpoint_timeout=15min -o track_commit_timestamp=on -o shared_preload_libraries=pg_stat_statements \
-    "$@" >/dev/null
+    >/dev/null
   sql -f "$root/bench/shop.sql"
 }
 

@@ -72,8 +72,7 @@ static PGresult *database_call(PGconn *conn, const char *const *values, ExecStat
     return result;
 }
 
-/* --- the first thread
- * ---------------------------------------------------------------------------------------- */
+/* --- the first thread ----------------------------------------------------------------------------------- */
 
 static void batch_claim(struct limit *limit, PGconn *conn, struct batch *batch)
 {
@@ -109,8 +108,7 @@ static void *claimer_run(void *self)
     return NULL;
 }
 
-/* --- the third thread
- * ---------------------------------------------------------------------------------------- */
+/* --- the third thread ----------------------------------------------------------------------------------- */
 
 /* {a,b,c}: the texts are of a charset that needs no quotes. */
 static void array_write(const struct batch *batch, size_t member, char *out)
@@ -148,8 +146,7 @@ static void *settler_run(void *self)
     return NULL;
 }
 
-/* --- the frame
- * ----------------------------------------------------------------------------------------------- */
+/* --- the frame ------------------------------------------------------------------------------------------ */
 
 static int number_of(const char *text, int max)
 {
@@ -230,13 +227,19 @@ static void limit_init(struct limit *limit)
     queue_init(&limit->claimed);
     queue_init(&limit->answered);
     for (int i = 0; i < limit->options.batches; i++) {
-        struct batch *batch = calloc(1, sizeof *batch);
-        struct row *rows = calloc((size_t)limit->options.batch_size, sizeof *rows);
-        if (!batch || !rows)
+        struct batch *batch = &limit->batches[i];
+        batch->rows = calloc((size_t)limit->options.batch_size, sizeof *batch->rows);
+        if (!batch->rows)
             limit_fail("out of memory");
-        batch->rows = rows;
         queue_put(&limit->spare, batch);
     }
+}
+
+static void limit_finish(struct limit *limit)
+{
+    for (int i = 0; i < limit->options.batches; i++)
+        free(limit->batches[i].rows);
+    curl_global_cleanup();
 }
 
 static double seconds_of(const struct timeval *time)
@@ -273,5 +276,6 @@ int main(int argc, char **argv)
     pthread_join(settler, NULL);
     clock_gettime(CLOCK_MONOTONIC, &to);
     result_print(&limit, (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9);
+    limit_finish(&limit);
     return 0;
 }

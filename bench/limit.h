@@ -52,6 +52,7 @@ struct options {
 
 struct limit {
     struct options options;
+    struct batch batches[BATCHES_MAX];
     struct queue spare;
     struct queue claimed;
     struct queue answered;

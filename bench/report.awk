@@ -13,7 +13,7 @@ function median(kind, who, measure,    count, i, j, swap, sorted) {
 }
 
 function cell(kind, who, measure) {
-  if (!((kind, who) in runs)) return "-"
+  if (!((kind, who) in runs)) return kind == "paced" ? "" : "-"
   return sprintf(format[measure], median(kind, who, measure))
 }
 
@@ -24,7 +24,7 @@ function ratio(kind) {
 
 # On a machine that others use as well this compares better than the rate.
 function together(kind, who) {
-  if (!((kind, who) in runs)) return "-"
+  if (!((kind, who) in runs)) return kind == "paced" ? "" : "-"
   return sprintf("%.1f", median(kind, who, 2) + median(kind, who, 3) + median(kind, who, 4))
 }
 
@@ -60,7 +60,7 @@ END {
   print (style == "markdown" ? "- " : "") orders " orders due at once; " rounds (rounds == 1 ? " round" : " rounds, medians") \
         "; PostgreSQL, bank and program share the machine" \
         (paced > 0 ? "; the last column: " paced " orders fall due per second, scanned for every second" : "") "\n"
-  line("", "http daemon", "http limit", "tls daemon", "tls limit", paced "/s daemon")
+  line("", "http daemon", "http limit", "tls daemon", "tls limit", paced > 0 ? paced "/s daemon" : "")
   if (style == "markdown") print "|---|---:|---:|---:|---:|---:|"
   for (i = 1; i <= measures; i++)
     line(names[i], told("http", "daemon", i), told("http", "limit", i), told("tls", "daemon", i),

@@ -188,29 +188,11 @@ static enum evidence_kind rule_conclude(const struct http_channel *http, const s
     return rule->kind;
 }
 
-/* What a status means when no rule says so; EVIDENCE_NONE: nothing by itself. */
-static enum evidence_kind status_conclude(int status)
-{
-    static const struct {
-        int least;
-        int most;
-        enum evidence_kind kind;
-    } rows[] = {
-        {429, 429, EVIDENCE_RATE_LIMITED}, {401, 401, EVIDENCE_UNAUTHORIZED},
-        {403, 403, EVIDENCE_UNAUTHORIZED}, {408, 408, EVIDENCE_SERVER_ERROR},
-        {500, 599, EVIDENCE_SERVER_ERROR}, {300, 399, EVIDENCE_UNMATCHED},
-    };
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        if (status >= rows[i].least && status <= rows[i].most)
-            return rows[i].kind;
-    return EVIDENCE_NONE;
-}
-
 /* No rule holds. The status goes first: a 502's page and a 503's JSON are errors alike (correctness 19). */
 static enum evidence_kind fallback_conclude(const struct http_channel *http, int status, const json_t *answer,
                                             enum naming naming)
 {
-    enum evidence_kind by_status = status_conclude(status);
+    enum evidence_kind by_status = kind_of_status(status);
     if (by_status != EVIDENCE_NONE)
         return by_status;
     if (!answer)

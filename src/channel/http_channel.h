@@ -35,7 +35,8 @@ struct http_rule_spec {
     const char *name;     /* for the audit; NULL: "rules[N]" */
     const char *evidence; /* paid paid_flagged refunded closed pending not_found, or one of the faults
                              rate_limited unauthorized server_error */
-    const char **http;    /* statuses "200", or classes "5xx"; empty: any */
+    const char **http; /* statuses "200", or classes "5xx"; empty: any. An answer with 3xx, 401, 403, 408, 429
+                             or 5xx is none, unless that very status is named */
     unsigned http_count;
     struct http_condition_spec *when; /* all must hold; empty: always */
     unsigned when_count;

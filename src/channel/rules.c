@@ -48,12 +48,35 @@ static bool condition_holds(const struct condition *condition, const json_t *ans
     return tally.matches > 0 && (condition->match == MATCH_ANY || tally.matches == tally.elements);
 }
 
+enum evidence_kind kind_of_status(int http_status)
+{
+    static const struct {
+        int least;
+        int most;
+        enum evidence_kind kind;
+    } rows[] = {
+        {429, 429, EVIDENCE_RATE_LIMITED}, {401, 401, EVIDENCE_UNAUTHORIZED},
+        {403, 403, EVIDENCE_UNAUTHORIZED}, {408, 408, EVIDENCE_SERVER_ERROR},
+        {500, 599, EVIDENCE_SERVER_ERROR}, {300, 399, EVIDENCE_UNMATCHED},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (http_status >= rows[i].least && http_status <= rows[i].most)
+            return rows[i].kind;
+    return EVIDENCE_NONE;
+}
+
+/* A status that is an error by itself carries an answer only where the rule names that very status: neither
+ * silence nor a class is leave enough (correctness 19). */
 static bool status_matches(const struct rule *rule, int http_status)
 {
-    for (unsigned i = 0; i < rule->http_count; i++)
-        if (http_status >= rule->http[i].least && http_status <= rule->http[i].most)
-            return true;
-    return rule->http_count == 0;
+    bool doubtful = kind_is_answer(rule->kind) && kind_of_status(http_status) != EVIDENCE_NONE;
+    for (unsigned i = 0; i < rule->http_count; i++) {
+        const struct status_range *range = &rule->http[i];
+        if (http_status >= range->least && http_status <= range->most)
+            if (!doubtful || range->least == range->most)
+                return true;
+    }
+    return rule->http_count == 0 && !doubtful;
 }
 
 static bool rule_holds(const struct rule *rule, int http_status, const json_t *answer)

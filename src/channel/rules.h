@@ -23,7 +23,7 @@ struct status_range {
 struct rule {
     char name[RULE_BYTES];
     enum evidence_kind kind;
-    struct status_range *http; /* none: any */
+    struct status_range *http; /* none: any that fits the kind */
     unsigned http_count;
     struct condition *when; /* all must hold */
     unsigned when_count;
@@ -41,6 +41,9 @@ void rules_finish(struct rules *rules);
 /* The first rule that holds, or NULL. answer is NULL when the body could not be read: no condition holds
  * then. */
 const struct rule *rules_find(const struct rules *rules, int http_status, const json_t *answer);
+
+/* What a status means by itself, whatever the body says; EVIDENCE_NONE: nothing. */
+enum evidence_kind kind_of_status(int http_status);
 
 /* Kinds that end or keep an order (the others are faults of the channel). */
 bool kind_is_answer(enum evidence_kind kind);

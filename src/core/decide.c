@@ -17,8 +17,7 @@ struct facts {
     int64_t left_ms; /* until the end of the attempt's life */
 };
 
-/* --- conditions: sentences that are true or not
- * ------------------------------------------------------------- */
+/* --- conditions: sentences that are true or not --------------------------------------------------------- */
 
 static bool always(const struct facts *f)
 {
@@ -75,8 +74,7 @@ static bool unknown_too_often(const struct facts *f)
     return f->order->unknowns + 1 >= f->policy->unknown_limit;
 }
 
-/* --- delays
- * ------------------------------------------------------------------------------------------------- */
+/* --- delays --------------------------------------------------------------------------------------------- */
 
 static int64_t sooner(int64_t delay_ms, int64_t other_ms)
 {
@@ -123,8 +121,7 @@ static int64_t by_retry_after(const struct facts *f)
     return capped_ms > backoff_ms ? capped_ms : backoff_ms;
 }
 
-/* --- the table
- * ---------------------------------------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------------------------------------ */
 
 struct row {
     enum evidence_kind evidence;

@@ -12,8 +12,7 @@
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS   5000
 
-/* --- small tools of the engine's files
- * ---------------------------------------------------------------------- */
+/* --- small tools of the engine's files ------------------------------------------------------------------ */
 
 /* splitmix64: enough for jitter. */
 uint32_t engine_chance(struct engine *engine)
@@ -99,8 +98,7 @@ void job_move(struct engine *engine, struct job *job, enum job_state state)
         job->lane = NULL;
 }
 
-/* --- creation and configuration
- * ----------------------------------------------------------------------------- */
+/* --- creation and configuration ------------------------------------------------------------------------- */
 
 static void engine_adopt_config(struct engine *engine, const struct engine_config *config)
 {
@@ -214,8 +212,7 @@ int engine_configure(struct engine *engine, const struct engine_config *config, 
     return 0;
 }
 
-/* --- claims
- * ------------------------------------------------------------------------------------------------- */
+/* --- claims --------------------------------------------------------------------------------------------- */
 
 static struct lane *lane_after(struct engine *engine, struct lane *lane)
 {
@@ -323,8 +320,7 @@ void engine_claim_failed(struct engine *engine, enum failure failure, const char
     engine->unfit_claim = engine->unfit_claim || unfit;
 }
 
-/* --- the turn of the wheel
- * ---------------------------------------------------------------------------------- */
+/* --- the turn of the wheel ------------------------------------------------------------------------------ */
 
 static void lanes_bury(struct engine *engine)
 {

@@ -32,8 +32,7 @@ bool lane_is_blocked(const struct lane *lane, int64_t now_ms)
            breaker_allows(&lane->breaker, &lane->policy, now_ms) == 0;
 }
 
-/* --- starting
- * ------------------------------------------------------------------------------------------------ */
+/* --- starting ------------------------------------------------------------------------------------------- */
 
 /* A question that starts late in its lease could end after it. */
 static bool job_is_stale(const struct engine *engine, const struct job *job, int64_t now_ms)
@@ -92,8 +91,7 @@ void lanes_start(struct engine *engine, int64_t now_ms)
             job_start(engine, lane->ready.first, now_ms);
 }
 
-/* --- giving back
- * --------------------------------------------------------------------------------------------- */
+/* --- giving back ---------------------------------------------------------------------------------------- */
 
 /* A short pause is waited for, the rest is given back so that another instance, or a later claim, may have
  * it. */
@@ -134,8 +132,7 @@ void lanes_release(struct engine *engine, int64_t now_ms)
         engine->world.release(engine->self, batch);
 }
 
-/* --- wanting
- * ------------------------------------------------------------------------------------------------- */
+/* --- wanting -------------------------------------------------------------------------------------------- */
 
 static int64_t smaller(int64_t a, int64_t b)
 {
@@ -180,8 +177,7 @@ int64_t lane_next_ms(struct engine *engine, struct lane *lane, int64_t now_ms)
     return wait_ms > 0 ? smaller(next_ms, now_ms + wait_ms) : next_ms;
 }
 
-/* --- answers
- * ------------------------------------------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------------------------------------- */
 
 static void lane_heard_fault(struct engine *engine, struct lane *lane, const struct evidence *evidence,
                              int64_t now_ms)

@@ -31,8 +31,7 @@ static void batch_drop(struct batch *batch)
     batch->in_use = batch->waiting = false;
 }
 
-/* --- sending
- * ------------------------------------------------------------------------------------------------- */
+/* --- sending -------------------------------------------------------------------------------------------- */
 
 static int settles_under_way(const struct engine *engine)
 {
@@ -131,8 +130,7 @@ int64_t settle_next_ms(const struct engine *engine, int64_t now_ms)
     return next_ms > now_ms ? next_ms : now_ms;
 }
 
-/* --- what came of it
- * ----------------------------------------------------------------------------------------- */
+/* --- what came of it ------------------------------------------------------------------------------------ */
 
 static void job_is_settled(struct engine *engine, struct job *job)
 {
@@ -212,8 +210,7 @@ void engine_released(struct engine *engine, struct batch *batch, int64_t now_ms)
     batch_drop(batch);
 }
 
-/* --- when the database can not
- * ------------------------------------------------------------------------------- */
+/* --- when the database can not -------------------------------------------------------------------------- */
 
 /* The row alone spoils its batch: park it, without the texts of the answer that the database may be refusing.
  */

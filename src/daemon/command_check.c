@@ -36,8 +36,7 @@ static void warn(const char *sentence)
     printf("warning: %s\n", sentence);
 }
 
-/* --- the database
- * -------------------------------------------------------------------------------------------- */
+/* --- the database --------------------------------------------------------------------------------------- */
 
 static bool server_check(struct check *check)
 {
@@ -120,8 +119,7 @@ static bool verify_check(struct check *check)
     return result && count == 0;
 }
 
-/* --- worth knowing
- * ------------------------------------------------------------------------------------------- */
+/* --- worth knowing -------------------------------------------------------------------------------------- */
 
 static void role_warn(struct check *check)
 {
@@ -172,8 +170,7 @@ static void mapping_warn(const struct config *config)
             warn(unmapped[i].sentence);
 }
 
-/* --- one order
- * ----------------------------------------------------------------------------------------------- */
+/* --- one order ------------------------------------------------------------------------------------------ */
 
 static void order_rehearse(struct check *check, const char *order)
 {
@@ -193,8 +190,7 @@ static void order_rehearse(struct check *check, const char *order)
     PQclear(result);
 }
 
-/* --- the command
- * --------------------------------------------------------------------------------------------- */
+/* --- the command ---------------------------------------------------------------------------------------- */
 
 static void fitness_say(const struct config *config)
 {

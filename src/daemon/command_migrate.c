@@ -60,8 +60,7 @@ static bool transaction_run(struct migrator *migrator, const char *name, step_ru
     return false;
 }
 
-/* --- steps
- * --------------------------------------------------------------------------------------------------- */
+/* --- steps ---------------------------------------------------------------------------------------------- */
 
 static bool bootstrap(struct migrator *migrator, const void *what)
 {
@@ -122,8 +121,7 @@ static bool channels_announce(struct migrator *migrator, const void *what)
     return result != NULL;
 }
 
-/* --- files
- * --------------------------------------------------------------------------------------------------- */
+/* --- files ---------------------------------------------------------------------------------------------- */
 
 /* What the database says of this version: 1 applied as it is, 0 not applied, -1 applied and changed since, or
  * the question failed (told). */
@@ -225,8 +223,7 @@ static bool channels_bring(struct migrator *migrator)
     return true;
 }
 
-/* --- the command
- * --------------------------------------------------------------------------------------------- */
+/* --- the command ---------------------------------------------------------------------------------------- */
 
 static bool lock_take(struct migrator *migrator)
 {

@@ -21,8 +21,7 @@
 
 #define FILE_BYTES (1024 * 1024)
 
-/* --- the file
- * ------------------------------------------------------------------------------------------------ */
+/* --- the file ------------------------------------------------------------------------------------------- */
 
 struct file_text {
     char *text;
@@ -70,8 +69,7 @@ static int file_read(const char *name, struct file_text *out, struct faults *fau
     return result == 0 || result == -ENOMEM ? result : -EINVAL;
 }
 
-/* --- the parts
- * ----------------------------------------------------------------------------------------------- */
+/* --- the parts ------------------------------------------------------------------------------------------ */
 
 static char *text_own(struct config_reader *reader, const char *text)
 {
@@ -163,8 +161,7 @@ static void channels_make(struct config_reader *reader, struct config *config, s
     config->engine.policy_count = config->channel_count;
 }
 
-/* --- the whole
- * ----------------------------------------------------------------------------------------------- */
+/* --- the whole ------------------------------------------------------------------------------------------ */
 
 static void config_make(struct config_reader *reader, const struct config_slot *root, struct config *config)
 {

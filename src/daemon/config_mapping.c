@@ -43,8 +43,7 @@ static json_t *mapping_object(const struct config_key *parent, const struct conf
     return object;
 }
 
-/* --- what must hold between the keys
- * ------------------------------------------------------------------------- */
+/* --- what must hold between the keys -------------------------------------------------------------------- */
 
 static bool is_given(const json_t *mapping, const char *key)
 {

@@ -34,8 +34,7 @@ static void print_wrapped(FILE *out, const char *beginning, const char *text)
     fputc('\n', out);
 }
 
-/* --- makegood config
- * ----------------------------------------------------------------------------------------- */
+/* --- makegood config ------------------------------------------------------------------------------------ */
 
 static void type_format(const struct config_key *key, char out[TEXT_BYTES])
 {
@@ -91,8 +90,7 @@ void config_print_keys(FILE *out)
     }
 }
 
-/* --- makegood config --sample
- * -------------------------------------------------------------------------------- */
+/* --- makegood config --sample --------------------------------------------------------------------------- */
 
 static void section_print(FILE *out, const struct config_key *parent, int indent, bool shown);
 

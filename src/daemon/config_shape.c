@@ -49,8 +49,7 @@ struct shape {
 
 static void node_walk(struct shape *shape, const yaml_event_t *event, struct spot spot);
 
-/* --- faults
- * -------------------------------------------------------------------------------------------------- */
+/* --- faults --------------------------------------------------------------------------------------------- */
 
 static int line_of(yaml_mark_t mark)
 {
@@ -101,8 +100,7 @@ static void syntax_blame(struct shape *shape)
                     problem);
 }
 
-/* --- lines and anchors
- * --------------------------------------------------------------------------------------- */
+/* --- lines and anchors ---------------------------------------------------------------------------------- */
 
 static void line_record(struct shape *shape, int line)
 {
@@ -135,8 +133,7 @@ static void anchor_record(struct shape *shape, const char *name, int line, struc
         shape_stop(shape, -ENOMEM);
 }
 
-/* --- what the table expects
- * ---------------------------------------------------------------------------------- */
+/* --- what the table expects ----------------------------------------------------------------------------- */
 
 static enum node node_expected(struct spot spot)
 {
@@ -160,8 +157,7 @@ static bool node_fits(struct shape *shape, enum node found, struct spot spot, in
     return false;
 }
 
-/* --- nodes
- * --------------------------------------------------------------------------------------------------- */
+/* --- nodes ---------------------------------------------------------------------------------------------- */
 
 static bool event_next(struct shape *shape, yaml_event_t *out)
 {
@@ -398,8 +394,7 @@ static void node_walk(struct shape *shape, const yaml_event_t *event, struct spo
     }
 }
 
-/* --- the file
- * ------------------------------------------------------------------------------------------------ */
+/* --- the file ------------------------------------------------------------------------------------------- */
 
 static void document_walk(struct shape *shape)
 {

@@ -26,8 +26,7 @@ struct place {
     const char *path;
 };
 
-/* --- faults
- * -------------------------------------------------------------------------------------------------- */
+/* --- faults --------------------------------------------------------------------------------------------- */
 
 void config_layer_begin(struct config_reader *reader)
 {
@@ -77,8 +76,7 @@ void config_reader_finish(struct config_reader *reader)
     }
 }
 
-/* --- one value
- * ----------------------------------------------------------------------------------------------- */
+/* --- one value ------------------------------------------------------------------------------------------ */
 
 static bool number_read(enum key_type type, const char *text, int64_t *out)
 {
@@ -226,8 +224,7 @@ static void value_store(struct config_reader *reader, const struct config_key *k
     }
 }
 
-/* --- mappings and lists
- * -------------------------------------------------------------------------------------- */
+/* --- mappings and lists --------------------------------------------------------------------------------- */
 
 static void mapping_read(struct config_reader *reader, const struct place *place);
 

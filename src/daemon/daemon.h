@@ -31,8 +31,8 @@ struct daemon {
     uv_timer_t months;
     uv_signal_t hup, term, interrupt;
 
-    bool fit;      /* verified: the engine may run */
-    bool ready;    /* told to systemd */
+    bool fit;   /* verified: the engine may run */
+    bool ready; /* told to systemd */
     bool stopping;
     bool progress; /* a line per second on stdout */
     int exit_code;

@@ -54,8 +54,7 @@ static const struct option long_options[] = {
     {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
 };
 
-/* --- the surroundings
- * ---------------------------------------------------------------------------------------- */
+/* --- the surroundings ----------------------------------------------------------------------------------- */
 
 static bool is_kept(const char *variable)
 {
@@ -109,8 +108,7 @@ static void memory_close(void)
         prctl(PR_SET_DUMPABLE, 0);
 }
 
-/* --- help
- * ---------------------------------------------------------------------------------------------------- */
+/* --- help ----------------------------------------------------------------------------------------------- */
 
 static void help_print(FILE *out)
 {
@@ -134,8 +132,7 @@ static void command_help(const struct command *command)
     printf("%s\n\n%s", command->synopsis, command->help);
 }
 
-/* --- the command line
- * ---------------------------------------------------------------------------------------- */
+/* --- the command line ----------------------------------------------------------------------------------- */
 
 static const struct command *command_find(const char *name)
 {

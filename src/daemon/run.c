@@ -15,11 +15,14 @@
 #include "io/log.h"
 #include "io/notify.h"
 
-#define MONTHS_MS      (6 * 3600 * 1000)
-#define EXIT_AT_ONCE   1
+#define MONTHS_MS       (6 * 3600 * 1000)
+#define EXIT_AT_ONCE    1
 #define KEPT_PER_WORKER 128
 
-int64_t daemon_now_ms(void) { return (int64_t)(uv_hrtime() / 1000000); }
+int64_t daemon_now_ms(void)
+{
+    return (int64_t)(uv_hrtime() / 1000000);
+}
 
 /* --- ending -------------------------------------------------------------------------------------------------- */
 
@@ -36,7 +39,8 @@ static void on_stop_bound(uv_timer_t *timer)
     engine_look(daemon->engine, &view);
     char left[16];
     snprintf(left, sizeof(left), "%d", view.in_flight);
-    log_event(LOG_WARNED, "stop_bound_reached", "in_flight", left, "detail", "their leases take care of them", NULL);
+    log_event(LOG_WARNED, "stop_bound_reached", "in_flight", left, "detail", "their leases take care of them",
+              NULL);
     uv_stop(&daemon->loop);
 }
 
@@ -62,8 +66,8 @@ static void faults_log(const struct faults *faults, const char *event)
         const struct fault *fault = &faults->items[i];
         char line[16];
         snprintf(line, sizeof(line), "%d", fault->line);
-        log_event(LOG_FAILED, event, "file", fault->file, "line", fault->line ? line : NULL, "key", fault->path,
-                  "detail", fault->text, NULL);
+        log_event(LOG_FAILED, event, "file", fault->file, "line", fault->line ? line : NULL, "key",
+                  fault->path, "detail", fault->text, NULL);
     }
 }
 
@@ -113,7 +117,8 @@ static void on_verified(void *self, bool answered, const struct faults *faults)
         return; /* the connection went again; verified at the next one */
     if (faults->count > 0) {
         faults_log(faults, "database_fault");
-        log_event(LOG_ALERTED, "database_refused", "detail", "run `makegood check` and mend what it says", NULL);
+        log_event(LOG_ALERTED, "database_refused", "detail", "run `makegood check` and mend what it says",
+                  NULL);
         daemon_fail(daemon);
         return;
     }
@@ -138,7 +143,10 @@ static void on_months(uv_timer_t *timer)
         store_prepare_months(daemon->store);
 }
 
-static void on_wake(uv_timer_t *timer) { (void)timer; /* the turn that follows does the work */ }
+static void on_wake(uv_timer_t *timer)
+{
+    (void)timer; /* the turn that follows does the work */
+}
 
 /* Before the loop sleeps: everything that happened in this turn is in, the engine draws its conclusions at once. */
 static void on_turn(uv_prepare_t *turn)
@@ -164,7 +172,8 @@ static void on_turn(uv_prepare_t *turn)
 static void loop_init(struct daemon *daemon)
 {
     uv_loop_init(&daemon->loop);
-    uv_timer_t *timers[] = {&daemon->wake, &daemon->stop_bound, &daemon->status, &daemon->watchdog, &daemon->months};
+    uv_timer_t *timers[] = {&daemon->wake, &daemon->stop_bound, &daemon->status, &daemon->watchdog,
+                            &daemon->months};
     for (size_t i = 0; i < sizeof(timers) / sizeof(timers[0]); i++) {
         uv_timer_init(&daemon->loop, timers[i]);
         timers[i]->data = daemon;
@@ -215,7 +224,8 @@ static int parts_create(struct daemon *daemon)
     if (result == 0)
         result = pool_create(&daemon->pool, &daemon->loop, &pool);
     if (result == 0)
-        result = store_create(&daemon->store, &daemon->loop, &pg, config->instance, &daemon_store_events, daemon);
+        result =
+            store_create(&daemon->store, &daemon->loop, &pg, config->instance, &daemon_store_events, daemon);
     return result;
 }
 
@@ -255,8 +265,8 @@ int command_run(const struct options *options)
         return 1;
     }
     log_start((enum log_priority)daemon.config->log_level, getenv("JOURNAL_STREAM") != NULL);
-    log_event(LOG_NOTED, "started", "version", MAKEGOOD_VERSION, "instance", daemon.config->instance, "config",
-              options->config_file, NULL);
+    log_event(LOG_NOTED, "started", "version", MAKEGOOD_VERSION, "instance", daemon.config->instance,
+              "config", options->config_file, NULL);
     loop_init(&daemon);
     int result = parts_create(&daemon);
     if (result == 0) {

@@ -54,11 +54,11 @@ static void world_note(void *self, const struct note *note)
     snprintf(duration, sizeof(duration), "%" PRId64, note->duration_ms);
     if (job)
         snprintf(attempt, sizeof(attempt), "%" PRId64, job->order.attempt_id);
-    log_event(priority, note_kind_text(note->kind), "channel", note->channel, "detail", note->detail, "order_no",
-              job ? job->order.order_no : NULL, "number", job ? job->order.number : NULL, "attempt_id",
-              job ? attempt : NULL, "evidence", job ? evidence_kind_text(job->evidence.kind) : NULL, "verdict",
-              verdict_or_null(job), "rule", job ? job->verdict.rule : NULL, "duration_ms",
-              note->duration_ms ? duration : NULL, NULL);
+    log_event(priority, note_kind_text(note->kind), "channel", note->channel, "detail", note->detail,
+              "order_no", job ? job->order.order_no : NULL, "number", job ? job->order.number : NULL,
+              "attempt_id", job ? attempt : NULL, "evidence",
+              job ? evidence_kind_text(job->evidence.kind) : NULL, "verdict", verdict_or_null(job), "rule",
+              job ? job->verdict.rule : NULL, "duration_ms", note->duration_ms ? duration : NULL, NULL);
 }
 
 const struct engine_world daemon_world = {world_claim, world_ask, world_settle, world_release, world_note};
@@ -102,7 +102,8 @@ static void on_misread(void *self, const char *attempt_id, const char *why)
 static void log_database(const char *event, enum failure failure, const char *sqlstate, const char *message)
 {
     if (failure == FAILURE_SCHEMA || failure == FAILURE_ROW)
-        log_event(LOG_FAILED, event, "failure", failure_text(failure), "sqlstate", sqlstate, "detail", message, NULL);
+        log_event(LOG_FAILED, event, "failure", failure_text(failure), "sqlstate", sqlstate, "detail",
+                  message, NULL);
 }
 
 static void on_claim_failed(void *self, enum failure failure, const char *sqlstate, const char *message)
@@ -112,7 +113,8 @@ static void on_claim_failed(void *self, enum failure failure, const char *sqlsta
     engine_claim_failed(daemon->engine, failure, sqlstate, daemon_now_ms());
 }
 
-static void on_settled(void *self, struct batch *batch, const enum outcome *outcomes, const enum park_reason *reasons)
+static void on_settled(void *self, struct batch *batch, const enum outcome *outcomes,
+                       const enum park_reason *reasons)
 {
     struct daemon *daemon = self;
     engine_settled(daemon->engine, batch, outcomes, reasons, daemon_now_ms());
@@ -145,5 +147,5 @@ static void on_down(void *self, const char *reason)
     log_event(LOG_WARNED, "database_down", "detail", reason, NULL);
 }
 
-const struct store_events daemon_store_events = {on_claimed, on_misread, on_claim_failed, on_settled, on_settle_failed,
-                                                 on_released, on_up, on_down};
+const struct store_events daemon_store_events = {on_claimed,       on_misread,  on_claim_failed, on_settled,
+                                                 on_settle_failed, on_released, on_up,           on_down};

@@ -69,8 +69,7 @@ static const struct pg_statement statement_verify = {"makegood_verify",
 static const struct pg_statement statement_months = {"makegood_months", "SELECT makegood.prepare_months()",
                                                      0};
 
-/* --- the connections
- * --------------------------------------------------------------------------------------------- */
+/* --- the connections ------------------------------------------------------------------------------------ */
 
 bool store_is_up(const struct store *store)
 {
@@ -98,8 +97,7 @@ static void on_down(void *self, const char *reason)
         store->events.down(store->self, reason);
 }
 
-/* --- what could not even be called
- * --------------------------------------------------------------------------------- */
+/* --- what could not even be called ---------------------------------------------------------------------- */
 
 static void parcel_fail(struct parcel *parcel, enum failure failure, const char *sqlstate,
                         const char *message)
@@ -130,8 +128,7 @@ static void excuse_soon(struct store *store)
     uv_timer_start(&store->excuse, on_excuse, 1, 0);
 }
 
-/* --- claim
- * ------------------------------------------------------------------------------------------------------- */
+/* --- claim ---------------------------------------------------------------------------------------------- */
 
 static bool orders_reserve(struct store *store, int count)
 {
@@ -190,8 +187,7 @@ void store_claim(struct store *store, const struct claim_want *wants, int count,
     excuse_soon(store);
 }
 
-/* --- settle and release
- * ---------------------------------------------------------------------------------------------- */
+/* --- settle and release --------------------------------------------------------------------------------- */
 
 static struct parcel *parcel_take(struct store *store, struct batch *batch)
 {
@@ -257,8 +253,7 @@ void store_release(struct store *store, struct batch *batch)
         parcel_excuse(parcel);
 }
 
-/* --- small talk
- * ------------------------------------------------------------------------------------------------------- */
+/* --- small talk ----------------------------------------------------------------------------------------- */
 
 /* A question with a `done` of its own. */
 struct talk {
@@ -372,8 +367,7 @@ void store_verify(struct store *store, int version, const char *mapping,
     done(store->self, false, &none);
 }
 
-/* --- creation and destruction
- * ---------------------------------------------------------------------------------------- */
+/* --- creation and destruction --------------------------------------------------------------------------- */
 
 static void on_excuse_closed(uv_handle_t *handle)
 {

@@ -27,8 +27,7 @@ enum {
     CLAIM_WIDTH
 };
 
-/* --- one row of claim()
- * --------------------------------------------------------------------------------------- */
+/* --- one row of claim() --------------------------------------------------------------------------------- */
 
 static bool is_token(const char *text)
 {
@@ -126,8 +125,7 @@ const char *order_read(const PGresult *rows, int row, struct lost_order *out)
     return good ? NULL : why;
 }
 
-/* --- settle() and backlog()
- * ------------------------------------------------------------------------------------ */
+/* --- settle() and backlog() ----------------------------------------------------------------------------- */
 
 const char *outcomes_read(const PGresult *rows, int count, enum outcome *outcomes, enum park_reason *reasons)
 {

@@ -24,8 +24,7 @@ static int64_t clock_ms(clockid_t clock)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* --- what libcurl calls
- * ------------------------------------------------------------------------------------------- */
+/* --- what libcurl calls --------------------------------------------------------------------------------- */
 
 static bool body_reserve(struct transfer *transfer, size_t needed)
 {
@@ -97,8 +96,7 @@ static int on_socket(void *self, curl_socket_t fd, curlsocktype purpose)
     return CURL_SOCKOPT_OK;
 }
 
-/* --- fixed options
- * -------------------------------------------------------------------------------------------------- */
+/* --- fixed options -------------------------------------------------------------------------------------- */
 
 static void limits_set(CURL *easy, const struct transport *transport)
 {
@@ -189,8 +187,7 @@ void transfer_destroy(struct transfer *transfer)
     free(transfer);
 }
 
-/* --- a question
- * ------------------------------------------------------------------------------------------------------- */
+/* --- a question ----------------------------------------------------------------------------------------- */
 
 static bool moment_fill(struct moment *moment)
 {
@@ -269,6 +266,7 @@ static int request_make(struct transfer *transfer, const char **why)
                                           &transfer->request, why);
 }
 
+/* Until it is answered the evidence says that nobody was asked, which is tried again: memory may be back then. */
 bool transfer_begin(struct transfer *transfer, struct question *question)
 {
     struct evidence *evidence = question->evidence;
@@ -293,14 +291,12 @@ bool transfer_begin(struct transfer *transfer, struct question *question)
         question_drop(transfer);
         return false;
     }
-    evidence->kind = EVIDENCE_UNASKABLE; /* also without memory: nobody was asked, it is tried again */
     code_set(evidence, why && *why ? why : strerror(-error));
     transfer->question = NULL; /* build left no request behind */
     return false;
 }
 
-/* --- the answer
- * ------------------------------------------------------------------------------------------------------- */
+/* --- the answer ----------------------------------------------------------------------------------------- */
 
 /* A transfer that did not end well. Only libcurl's fixed texts are repeated: they hold no secret. */
 static enum evidence_kind fault_kind(const struct transfer *transfer, CURLcode result)

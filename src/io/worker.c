@@ -33,8 +33,7 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* --- lists of questions
- * --------------------------------------------------------------------------------------------- */
+/* --- lists of questions --------------------------------------------------------------------------------- */
 
 void list_push(struct question_list *list, struct question *question)
 {
@@ -143,8 +142,7 @@ static void transfer_put(struct worker *worker, struct transfer *transfer)
         kit_empty(kit);
 }
 
-/* --- questions and answers
- * --------------------------------------------------------------------------------------------- */
+/* --- questions and answers ------------------------------------------------------------------------------ */
 
 static void no_memory_tell(struct worker *worker, struct question *question)
 {
@@ -182,8 +180,7 @@ static void questions_end(struct worker *worker)
     }
 }
 
-/* --- the mailbox
- * ------------------------------------------------------------------------------------------------------- */
+/* --- the mailbox ---------------------------------------------------------------------------------------- */
 
 void worker_ring(struct worker *worker)
 {
@@ -224,8 +221,7 @@ static void mail_post(struct worker *worker)
         uv_async_send(worker->mailbox->answered);
 }
 
-/* --- libcurl's sockets and timer
- * ------------------------------------------------------------------------------------------ */
+/* --- libcurl's sockets and timer ------------------------------------------------------------------------ */
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *self, void *known)
 {
@@ -301,8 +297,7 @@ static void *worker_run(void *self)
     return NULL;
 }
 
-/* --- start and end
- * -------------------------------------------------------------------------------------------------------- */
+/* --- start and end -------------------------------------------------------------------------------------- */
 
 static int multi_make(struct worker *worker, int connections)
 {

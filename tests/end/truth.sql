@@ -109,7 +109,7 @@ WHERE q.was_asked AND q.reason <> 'poison'
   AND ((q.request_id ~ '^[0-9a-f]{32}$' AND q.asked ~ '^GET https://' AND q.latency_ms >= 0 AND q.rule <> ''
         AND q.instance <> '' AND q.outcome <> '' AND q.number <> '') IS NOT TRUE
        OR (q.is_answer AND (q.http_status > 0 AND q.body_digest ~ '^[0-9a-f]{64}$' AND q.authentic AND q.code <> ''
-                            AND q.channel_rule IS NOT NULL) IS NOT TRUE)
+                            AND (q.evidence = 'unknown_state') = (q.channel_rule IS NULL)) IS NOT TRUE)
        OR (q.outcome = 'applied' AND q.verdict IN ('paid', 'closed', 'refunded')
            AND (q.status_before <> '' AND q.status_after <> '') IS NOT TRUE))
 UNION ALL

@@ -19,8 +19,7 @@ bool stage_fails(struct stage *stage, const char *format, ...)
     return false;
 }
 
-/* --- the world
- * ----------------------------------------------------------------------------------------------- */
+/* --- the world ------------------------------------------------------------------------------------------ */
 
 static void stage_claim(void *self, const struct claim_want *wants, int count, int64_t lease_ms)
 {
@@ -65,8 +64,7 @@ static void stage_advance(struct stage *stage)
         stage->next_ms = engine_advance(stage->engine, stage->now_ms);
 }
 
-/* --- values
- * -------------------------------------------------------------------------------------------------- */
+/* --- values --------------------------------------------------------------------------------------------- */
 
 int64_t stage_number(const char *text)
 {
@@ -109,8 +107,7 @@ struct job *stage_asked_job(struct stage *stage, const char *number)
     return NULL;
 }
 
-/* --- what is said
- * -------------------------------------------------------------------------------------------- */
+/* --- what is said --------------------------------------------------------------------------------------- */
 
 static void schedule_read(struct policy *policy, const char *text)
 {
@@ -324,8 +321,7 @@ static bool say_released(struct stage *stage)
     return true;
 }
 
-/* --- the table of words
- * -------------------------------------------------------------------------------------- */
+/* --- the table of words --------------------------------------------------------------------------------- */
 
 static const struct {
     const char *first;

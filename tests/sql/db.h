@@ -88,5 +88,6 @@ int run_race_tests(void);
 int run_mapping_tests(void);
 int run_trigger_tests(void);
 int run_rights_tests(void);
+int run_edge_tests(void);
 
 #endif

@@ -10,7 +10,7 @@ int main(void)
         return 1;
     }
     int failed = run_shop_tests() + run_claim_tests() + run_settle_tests() + run_race_tests() +
-                 run_mapping_tests() + run_trigger_tests() + run_rights_tests();
+                 run_mapping_tests() + run_trigger_tests() + run_rights_tests() + run_edge_tests();
     cluster_close(&state);
     return failed == 0 ? 0 : 1;
 }

@@ -116,6 +116,45 @@ static void the_first_rule_that_holds_wins(void **state)
     json_decref(without);
 }
 
+/* An error that says paid is an error, unless the rule names its very status (correctness 19). */
+static void an_answer_does_not_come_as_an_error(void **state)
+{
+    (void)state;
+    const char *classes[] = {"2xx", "3xx", "4xx", "5xx"};
+    const char *very[] = {"401", "500"};
+    struct http_condition_spec a = {.at = "/a"};
+    struct http_rule_spec specs[] = {
+        {.name = "named",
+         .evidence = "not_found",
+         .http = very,
+         .http_count = 2,
+         .when = &a,
+         .when_count = 1},
+        {.name = "class", .evidence = "paid", .http = classes, .http_count = 4, .when = &a, .when_count = 1},
+        {.name = "silent", .evidence = "closed", .when = &a, .when_count = 1},
+        {.name = "fault", .evidence = "rate_limited"},
+    };
+    static const int errors[] = {300, 302, 399, 403, 408, 429, 501, 503, 599};
+    struct http_channel_spec spec = fixture_spec();
+    struct fixture_blame fixture;
+    struct rules rules;
+    json_t *answer = fixture_json("{\"a\":1}");
+    spec.rules = specs;
+    spec.rule_count = COUNT(specs);
+    fixture_blame_init(&fixture);
+    rules_compile(&rules, &spec, &fixture.blame);
+    fixture_blame_check(&fixture, NULL, NULL);
+    for (size_t i = 0; i < COUNT(errors); i++)
+        assert_string_equal(rules_find(&rules, errors[i], answer)->name, "fault");
+    assert_string_equal(rules_find(&rules, 401, answer)->name, "named");
+    assert_string_equal(rules_find(&rules, 500, answer)->name, "named");
+    assert_string_equal(rules_find(&rules, 204, answer)->name, "class");
+    assert_string_equal(rules_find(&rules, 404, answer)->name, "class");
+    assert_string_equal(rules_find(&rules, 100, answer)->name, "silent");
+    rules_finish(&rules);
+    json_decref(answer);
+}
+
 static void kinds_have_their_needs(void **state)
 {
     (void)state;
@@ -129,7 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_value_is_one_of),         cmocka_unit_test(existence_is_there_and_not_null),
         cmocka_unit_test(arrays_match_any_all_none), cmocka_unit_test(the_first_rule_that_holds_wins),
-        cmocka_unit_test(kinds_have_their_needs),
+        cmocka_unit_test(kinds_have_their_needs),    cmocka_unit_test(an_answer_does_not_come_as_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

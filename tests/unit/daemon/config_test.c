@@ -9,8 +9,7 @@
 
 #define SAMPLE_FILE "config/makegood.yaml"
 
-/* --- the key table
- * ------------------------------------------------------------------------------------------- */
+/* --- the key table -------------------------------------------------------------------------------------- */
 
 static bool is_number(const struct config_key *key)
 {
@@ -70,8 +69,7 @@ static void every_key_stands_below_its_parent(void **state)
     }
 }
 
-/* --- the sample
- * ---------------------------------------------------------------------------------------------- */
+/* --- the sample ----------------------------------------------------------------------------------------- */
 
 static char *file_text(const char *file)
 {
@@ -172,8 +170,7 @@ static void every_commented_line_may_be_used(void **state)
     free(text);
 }
 
-/* --- values
- * -------------------------------------------------------------------------------------------------- */
+/* --- values --------------------------------------------------------------------------------------------- */
 
 #define DATABASE "database: {url: host=/x}\n"
 #define TABLE                                                                                         \

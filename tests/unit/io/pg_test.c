@@ -69,7 +69,7 @@ static struct reply run_sql(const char *sql)
 static void test_answers_come_in_order(void **state)
 {
     struct reply replies[CALLS];
-    char text[CALLS][16];
+    char text[CALLS][24];
     (void)state;
     for (int i = 0; i < CALLS; i++) {
         snprintf(text[i], sizeof(text[i]), "call %d", i);

@@ -64,7 +64,7 @@ static void test_a_good_answer(void **state)
     snprintf(expected, sizeof(expected),
              "GET 0 agent=makegood/test accept=application/json expect=- encoding=- id=%s",
              evidence.request_id);
-    assert_string_equal(web.seen, expected);
+    assert_string_equal(web_seen(&web), expected);
 }
 
 static void test_a_body_is_posted_and_forgotten(void **state)
@@ -77,19 +77,19 @@ static void test_a_body_is_posted_and_forgotten(void **state)
     fake.body = body;
     assert_kind(ask_path(&desk, &fake, "/fine"), EVIDENCE_PAID);
     snprintf(expected, sizeof(expected), "POST 100000 agent=makegood/test");
-    assert_memory_equal(web.seen, expected, strlen(expected));
-    assert_non_null(strstr(web.seen, "expect=-"));
+    assert_memory_equal(web_seen(&web), expected, strlen(expected));
+    assert_non_null(strstr(web_seen(&web), "expect=-"));
     fake.body = NULL;
     assert_kind(ask_path(&desk, &fake, "/fine"), EVIDENCE_PAID);
-    assert_memory_equal(web.seen, "POST 0 ", 7);
+    assert_memory_equal(web_seen(&web), "POST 0 ", 7);
     fake.method = "PUT";
     fake.body = "x";
     assert_kind(ask_path(&desk, &fake, "/fine"), EVIDENCE_PAID);
-    assert_memory_equal(web.seen, "PUT 1 ", 6);
+    assert_memory_equal(web_seen(&web), "PUT 1 ", 6);
     fake.method = "GET";
     fake.body = NULL;
     assert_kind(ask_path(&desk, &fake, "/fine"), EVIDENCE_PAID);
-    assert_memory_equal(web.seen, "GET 0 ", 6);
+    assert_memory_equal(web_seen(&web), "GET 0 ", 6);
     free(body);
 }
 

@@ -17,7 +17,8 @@ struct web {
     atomic_int connections;
     atomic_int requests;
     atomic_bool closing; /* the silent ones wake up */
-    char seen[512];      /* of the last request: method, body's length, some headers */
+    pthread_mutex_t mutex;
+    char seen[512]; /* of the last request: method, body's length, some headers; under the mutex */
     char *key, *certificate;
 };
 
@@ -116,6 +117,26 @@ static inline const char *web_header(struct MHD_Connection *connection, const ch
     return value ? value : "-";
 }
 
+static inline void web_remember(struct web *web, struct MHD_Connection *connection, const char *method,
+                                size_t body_bytes)
+{
+    pthread_mutex_lock(&web->mutex);
+    snprintf(web->seen, sizeof(web->seen), "%s %zu agent=%s accept=%s expect=%s encoding=%s id=%s", method,
+             body_bytes, web_header(connection, "User-Agent"), web_header(connection, "Accept"),
+             web_header(connection, "Expect"), web_header(connection, "Accept-Encoding"),
+             web_header(connection, "X-Request-Id"));
+    pthread_mutex_unlock(&web->mutex);
+}
+
+static inline const char *web_seen(struct web *web)
+{
+    static char copy[sizeof(web->seen)];
+    pthread_mutex_lock(&web->mutex);
+    memcpy(copy, web->seen, sizeof(copy));
+    pthread_mutex_unlock(&web->mutex);
+    return copy;
+}
+
 static inline enum MHD_Result web_handle(void *self, struct MHD_Connection *connection, const char *url,
                                          const char *method, const char *version, const char *upload,
                                          size_t *upload_bytes, void **request)
@@ -133,11 +154,7 @@ static inline enum MHD_Result web_handle(void *self, struct MHD_Connection *conn
         *upload_bytes = 0;
         return MHD_YES;
     }
-    if (strncmp(url, "/fine", 5) == 0)
-        snprintf(web->seen, sizeof(web->seen), "%s %zu agent=%s accept=%s expect=%s encoding=%s id=%s",
-                 method, *body_bytes, web_header(connection, "User-Agent"), web_header(connection, "Accept"),
-                 web_header(connection, "Expect"), web_header(connection, "Accept-Encoding"),
-                 web_header(connection, "X-Request-Id"));
+    web_remember(web, connection, method, *body_bytes);
     atomic_fetch_add(&web->requests, 1);
     struct MHD_Response *response = web_answer(web, url, &status);
     enum MHD_Result result = MHD_queue_response(connection, status, response);
@@ -177,6 +194,7 @@ static inline void web_open(struct web *web, const char *certificates)
 {
     char path[128];
     memset(web, 0, sizeof(*web));
+    pthread_mutex_init(&web->mutex, NULL);
     unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO;
     struct MHD_OptionItem tls[3] = {{MHD_OPTION_END, 0, NULL}};
     if (certificates) {
