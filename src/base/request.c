@@ -1,6 +1,5 @@
-/* The end of a request. Called by whoever had it built, on any thread; leaves none of its bytes in freed
- * memory. */
-#include <openssl/crypto.h>
+/* The end of a request: built by a channel, ended by whoever carried it, so it lives below both. Any thread; leaves
+ * none of its bytes in freed memory. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +8,7 @@
 static void wipe(char *bytes, size_t length)
 {
     if (bytes)
-        OPENSSL_cleanse(bytes, length);
+        explicit_bzero(bytes, length);
     free(bytes);
 }
 
@@ -25,5 +24,5 @@ void request_finish(struct request *request)
     for (int i = 0; i < request->header_count; i++)
         wipe_text(request->headers[i]);
     wipe(request->body, request->body_bytes);
-    OPENSSL_cleanse(request, sizeof(*request));
+    explicit_bzero(request, sizeof(*request));
 }
