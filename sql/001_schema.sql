@@ -45,6 +45,9 @@ CREATE DOMAIN method_name AS text COLLATE "C" CHECK (octet_length(VALUE) <= 32);
 CREATE DOMAIN channel_object AS jsonb
   CHECK (jsonb_typeof(VALUE) = 'object' AND octet_length(VALUE::text) <= 1000);
 
+-- A time that claims reckon with: an infinite one would fail every claim that meets it.
+CREATE DOMAIN finite_time AS timestamptz CHECK (isfinite(VALUE));
+
 -- One row per payment attempt whose result is unknown. It goes when the attempt is settled.
 -- A claim moves due_at to the end of its lease and sets the token: that is all there is to a lease.
 CREATE TABLE lost_order (
@@ -57,8 +60,8 @@ CREATE TABLE lost_order (
   channel_data channel_object,                      -- what the channel needs beside the number
   amount_minor minor_amount NOT NULL,
   currency     currency_code NOT NULL,
-  created_at   timestamptz  NOT NULL DEFAULT now(),
-  expires_at   timestamptz,
+  created_at   finite_time  NOT NULL DEFAULT now(),
+  expires_at   finite_time,
   due_at       timestamptz  NOT NULL,
   token        uuid,                                -- the fence: of the claim that may settle this row
   claimed_at   timestamptz,
@@ -183,6 +186,13 @@ CREATE TABLE mapping (
   has_channel    boolean     NOT NULL,
   has_number     boolean     NOT NULL
 );
+
+-- A shop may write "never" as infinity; to us that is no time at all.
+CREATE FUNCTION finite_or_null(p_time timestamptz) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT CASE WHEN isfinite(p_time) THEN p_time END
+$$;
 
 -- Decimals of a currency by ISO 4217; null when the code is unknown.
 CREATE FUNCTION currency_exponent(p_currency text) RETURNS integer

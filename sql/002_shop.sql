@@ -61,6 +61,11 @@ BEGIN
   IF fault IS NOT NULL THEN
     RAISE EXCEPTION 'makegood.track: %', fault USING ERRCODE = 'invalid_parameter_value';
   END IF;
+  p_expires_at := finite_or_null(p_expires_at);
+
+  -- A settlement of this attempt that is under way comes first: it may park it.
+  PERFORM FROM lost_order AS l
+  WHERE l.order_no = p_order_no AND l.channel = p_channel AND l.attempt = p_attempt FOR UPDATE;
 
   tracked := track_parked(p_order_no, p_channel, p_amount_minor, p_currency, p_number, p_attempt, p_expires_at);
   IF tracked IS NOT NULL THEN
@@ -132,6 +137,7 @@ AS $$
 DECLARE
   exact    bigint[]; -- carry the number that the notification names
   possible bigint[]; -- could be meant
+  notes    bigint[]; -- of what could not be tracked: no attempts, they count where there is none
   gone     integer;
 BEGIN
   IF p_order_no IS NULL OR p_channel IS NULL THEN
@@ -143,12 +149,13 @@ BEGIN
   PERFORM FROM lost_order AS l WHERE l.order_no = p_order_no AND l.channel = p_channel FOR UPDATE;
 
   SELECT array_agg(a.attempt_id) FILTER (WHERE a.number = p_number),
-         array_agg(a.attempt_id) FILTER (WHERE a.number IS NULL OR p_number IS NULL)
-    INTO exact, possible
-  FROM (SELECT l.attempt_id, l.number FROM lost_order AS l
+         array_agg(a.attempt_id) FILTER (WHERE (a.number IS NULL OR p_number IS NULL) AND NOT a.is_note),
+         array_agg(a.attempt_id) FILTER (WHERE a.is_note)
+    INTO exact, possible, notes
+  FROM (SELECT l.attempt_id, l.number, false AS is_note FROM lost_order AS l
         WHERE l.order_no = p_order_no AND l.channel = p_channel
         UNION ALL
-        SELECT p.attempt_id, p.number FROM parked_order AS p
+        SELECT p.attempt_id, p.number, p.reason = 'untrackable' FROM parked_order AS p
         WHERE p.order_no = p_order_no AND coalesce(p.channel, p_channel) = p_channel) AS a;
 
   IF exact IS NULL AND cardinality(possible) > 1 THEN
@@ -158,8 +165,8 @@ BEGIN
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
 
-  WITH lost AS (DELETE FROM lost_order AS l WHERE l.attempt_id = ANY (coalesce(exact, possible)) RETURNING 1),
-       parked AS (DELETE FROM parked_order AS p WHERE p.attempt_id = ANY (coalesce(exact, possible)) RETURNING 1)
+  WITH lost AS (DELETE FROM lost_order AS l WHERE l.attempt_id = ANY (coalesce(exact, possible, notes)) RETURNING 1),
+       parked AS (DELETE FROM parked_order AS p WHERE p.attempt_id = ANY (coalesce(exact, possible, notes)) RETURNING 1)
   SELECT (SELECT count(*) FROM lost) + (SELECT count(*) FROM parked) INTO gone;
   RETURN gone;
 END

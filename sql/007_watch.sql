@@ -57,9 +57,10 @@ BEGIN
   END IF;
 
   WITH found AS MATERIALIZED (
-    SELECT o.order_no, coalesce(o.channel, p_channel) AS channel, o.number, o.amount_minor, o.currency, o.created_at,
-           o.expires_at, track_fault(o.order_no, coalesce(o.channel, p_channel), o.number, '', NULL, NULL,
-                                     o.amount_minor, o.currency) AS fault
+    SELECT o.order_no, coalesce(o.channel, p_channel) AS channel, o.number, o.amount_minor, o.currency,
+           coalesce(finite_or_null(o.created_at), now()) AS created_at, finite_or_null(o.expires_at) AS expires_at,
+           track_fault(o.order_no, coalesce(o.channel, p_channel), o.number, '', NULL, NULL, o.amount_minor,
+                       o.currency) AS fault
     FROM order_unpaid_since(now() - p_since) AS o
     WHERE coalesce(o.channel, p_channel) IS NOT NULL
   ), unknown AS MATERIALIZED (
@@ -111,6 +112,12 @@ BEGIN
   SELECT format('the role %I may not execute makegood.%s', session_user, f.name),
          format('GRANT makegood_daemon TO %I', session_user)
   FROM daemon_functions() AS f WHERE NOT has_function_privilege(session_user, f.id, 'EXECUTE');
+
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RETURN QUERY SELECT format('transactions of the role %I are %s', session_user,
+                               current_setting('transaction_isolation')),
+                        format('ALTER ROLE %I SET default_transaction_isolation = %L', session_user, 'read committed');
+  END IF;
 
   SELECT m.* INTO shop FROM mapping AS m;
   IF NOT FOUND THEN

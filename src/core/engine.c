@@ -92,7 +92,9 @@ void job_move(struct engine *engine, struct job *job, enum job_state state)
     struct lane *lane = job->lane;
     lane->asking += (state == JOB_ASKING) - (job->state == JOB_ASKING);
     lane->used += (job->state == JOB_FREE) - (state == JOB_FREE);
-    job_list_move(job, list_of(engine, job, state), job->state == JOB_SETTLING && state == JOB_ANSWERED);
+    /* A split batch keeps its place; the slot that was freed last is still warm in the cache. */
+    bool to_front = state == JOB_FREE || (job->state == JOB_SETTLING && state == JOB_ANSWERED);
+    job_list_move(job, list_of(engine, job, state), to_front);
     job->state = state;
     if (state == JOB_FREE)
         job->lane = NULL;

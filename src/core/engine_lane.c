@@ -2,6 +2,7 @@
  * Pure; part of the engine (engine_inner.h). */
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/engine_inner.h"
 
@@ -154,6 +155,7 @@ int lane_wants(struct engine *engine, struct lane *lane, bool polling, int64_t n
         return 0;
     int64_t quota = engine->config.in_flight / engine->lane_count;
     int64_t most = smaller(lane_startable(engine, lane, now_ms), quota > 0 ? quota : 1);
+    most = smaller(most, 2 * engine->config.batch_size); /* more would only age in our hands */
     int64_t want =
         smaller(most - lane->ready.count - lane->suspects.count, (quota > 0 ? quota : 1) - lane->used);
     bool worth_a_call = want * 2 >= smaller(most, engine->config.batch_size);
@@ -238,10 +240,11 @@ static void lane_guard(struct engine *engine, struct lane *lane, struct job *job
     job->verdict.due_in_ms = lane->policy.probe_ms;
 }
 
-static void lane_note_unproven(struct engine *engine, struct lane *lane, const struct job *job, bool proven)
+/* Told when it keeps an order from closing, not at the first unpaid order after a start; and once, until
+ * something is found. */
+static void lane_note_unproven(struct engine *engine, struct lane *lane, const struct job *job)
 {
-    if (job->evidence.kind != EVIDENCE_NOT_FOUND || proven || lane->unproven_noted ||
-        job->verdict.kind != VERDICT_RETRY)
+    if (lane->unproven_noted || strcmp(job->verdict.rule, "not_found_unproven") != 0)
         return;
     lane->unproven_noted = true;
     engine_note(engine, NOTE_NOTHING_FOUND_LATELY, lane, job, job->verdict.rule,
@@ -260,7 +263,7 @@ void engine_answered(struct engine *engine, struct job *job, int64_t now_ms)
     };
     job->verdict = decide(&job->order, &job->evidence, &lane->policy, &situation);
     lane_guard(engine, lane, job);
-    lane_note_unproven(engine, lane, job, situation.credentials_proven);
+    lane_note_unproven(engine, lane, job);
     engine->solo = false; /* while a suspect is asked, it is the only one */
     if (engine->lists[JOB_ANSWERED].count == 0)
         engine->answered_since_ms = now_ms;

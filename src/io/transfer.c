@@ -189,10 +189,25 @@ void transfer_destroy(struct transfer *transfer)
 
 /* --- a question ----------------------------------------------------------------------------------------- */
 
+/* Random bytes of this thread, fetched from the kernel many at a time. They become nonces and names of requests,
+ * which everybody may see, so it does no harm that they lie in memory before their use. */
+static const unsigned char *random_take(size_t wanted)
+{
+    static _Thread_local unsigned char bytes[4096];
+    static _Thread_local size_t left;
+    if (left < wanted) {
+        if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+            return NULL;
+        left = sizeof(bytes);
+    }
+    left -= wanted;
+    return bytes + left;
+}
+
 static bool moment_fill(struct moment *moment)
 {
-    unsigned char bytes[32];
-    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+    const unsigned char *bytes = random_take(32);
+    if (!bytes)
         return false;
     static const char digits[] = "0123456789abcdef";
     for (int i = 0; i < 16; i++) {

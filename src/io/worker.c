@@ -16,6 +16,7 @@
 #include "io/transfer.h"
 
 #define EVENTS_MAX 128
+#define POST_AT    32 /* answers that are worth waking the loop for while more are coming in */
 
 /* The transfers of one channel. A stale one's are not kept when they end. */
 struct kit {
@@ -267,13 +268,15 @@ static int curl_events(uint32_t events)
     return mask;
 }
 
-/* One round; false when it is time to stop. */
+/* One round; false when it is time to stop. Answers are posted before it would sleep, or when enough came together:
+ * waking the loop for each one costs more than the answer. */
 static bool worker_turn(struct worker *worker)
 {
     struct epoll_event events[EVENTS_MAX];
     int running;
     bool goes_on = true;
-    int count = epoll_wait(worker->epoll_fd, events, EVENTS_MAX, wait_ms(worker));
+    int patience_ms = worker->answered.first ? 0 : wait_ms(worker);
+    int count = epoll_wait(worker->epoll_fd, events, EVENTS_MAX, patience_ms);
     for (int i = 0; i < count; i++) {
         if (events[i].data.fd == worker->bell_fd)
             goes_on = mail_take(worker);
@@ -286,12 +289,14 @@ static bool worker_turn(struct worker *worker)
         curl_multi_socket_action(worker->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     }
     questions_end(worker);
-    mail_post(worker);
+    if (count <= 0 || worker->answered.count >= POST_AT || !goes_on)
+        mail_post(worker);
     return goes_on;
 }
 
 static void *worker_run(void *self)
 {
+    pthread_setname_np(pthread_self(), "makegood-worker");
     while (worker_turn(self))
         ;
     return NULL;

@@ -26,7 +26,7 @@ static void sleep_between(long least_ms, long most_ms)
 }
 
 /* Short leases, so that what a killed daemon held is soon due again; slow enough to be hit in the middle. */
-static const struct settings hasty = {.lease = "2s", .rate = "250"};
+static const struct settings hasty = {.lease = "2200ms", .rate = "250"};
 
 /* count orders of mixed fates, all of which end. */
 static void crowd_begin(const struct shop *shop, int count)
@@ -69,15 +69,34 @@ static void crowd_check(void)
 
 static void test_daemon_is_killed(void **state)
 {
+    const struct settings slow = {.lease = "2200ms", .rate = "120"};
     (void)state;
     crowd_begin(&orders_shop, 1500);
     for (int i = 0; i < 20; i++) {
-        daemon_start(0, &hasty);
+        daemon_start(0, &slow);
         sleep_between(120, 900);
         daemon_kill(0);
     }
+    assert_true(db_number(stage.db, "SELECT count(*) FROM makegood.lost_order") > 0); /* none came too late */
     daemon_start(0, &hasty);
     crowd_check();
+}
+
+/* Frozen for longer than its lease, the daemon wakes with answers about orders that are another's by now. */
+static void test_daemon_is_frozen(void **state)
+{
+    (void)state;
+    crowd_begin(&orders_shop, 900);
+    daemon_start(0, &hasty);
+    daemon_start(1, &hasty);
+    for (int i = 0; i < 4; i++) {
+        sleep_between(200, 600);
+        kill(stage.daemons[0], SIGSTOP);
+        sleep_between(2300, 2600);
+        kill(stage.daemons[0], SIGCONT);
+    }
+    crowd_check();
+    assert_true(db_number(stage.db, "SELECT count(*) FROM makegood.query_log WHERE outcome = 'fenced'") > 0);
 }
 
 static void test_one_of_two_is_killed(void **state)
@@ -211,7 +230,7 @@ static void reload(const struct settings *settings)
 static void reload_faulty(void)
 {
     int before = log_count(0, "event=reload_refused");
-    reload(&(struct settings){.lease = "2s", .rate = "many"});
+    reload(&(struct settings){.lease = "2200ms", .rate = "many"});
     for (int64_t end_ms = now_ms() + 10000; log_count(0, "event=reload_refused") == before; sleep_ms(20))
         assert_true(now_ms() < end_ms);
 }
@@ -228,7 +247,7 @@ static void test_reload_under_load(void **state)
         if (i % 3 == 2)
             reload_faulty();
         else
-            reload(&(struct settings){.lease = "2s", .rate = rates[random_between(0, 3)]});
+            reload(&(struct settings){.lease = "2200ms", .rate = rates[random_between(0, 3)]});
     }
     crowd_check();
     assert_int_equal(log_count(0, "event=reload_refused"), 4);
@@ -261,7 +280,7 @@ static void test_bank_storms(void **state)
  * halts, its rows stay; the operator's reload sets it free. */
 static void test_bank_lies(void **state)
 {
-    const struct settings guarded = {.lease = "2s", .rate = "400", .guard = "50%"};
+    const struct settings guarded = {.lease = "2200ms", .rate = "400", .guard = "50%"};
     (void)state;
     stage_open(&orders_shop);
     stage_orders(1, 600, "pending paid");
@@ -287,9 +306,10 @@ int main(void)
 {
 #define CHAOS(name) cmocka_unit_test_teardown(name, stage_teardown)
     const struct CMUnitTest tests[] = {
-        CHAOS(test_daemon_is_killed),    CHAOS(test_one_of_two_is_killed), CHAOS(test_database_stops_hard),
-        CHAOS(test_connections_are_cut), CHAOS(test_shop_settles_too),     CHAOS(test_shop_holds_locks),
-        CHAOS(test_reload_under_load),   CHAOS(test_bank_storms),          CHAOS(test_bank_lies),
+        CHAOS(test_daemon_is_killed),    CHAOS(test_daemon_is_frozen),    CHAOS(test_one_of_two_is_killed),
+        CHAOS(test_database_stops_hard), CHAOS(test_connections_are_cut), CHAOS(test_shop_settles_too),
+        CHAOS(test_shop_holds_locks),    CHAOS(test_reload_under_load),   CHAOS(test_bank_storms),
+        CHAOS(test_bank_lies),
     };
     const char *given = getenv("MAKEGOOD_SEED");
     chance = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);

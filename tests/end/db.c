@@ -143,6 +143,14 @@ static bool is_true(const char *sql)
     return truth;
 }
 
+static bool daemons_live(void)
+{
+    for (int i = 0; i < DAEMONS_MAX; i++)
+        if (stage.daemons[i] && !process_lives(stage.daemons[i]))
+            return false;
+    return true;
+}
+
 void wait_for(int64_t deadline_ms, const char *format, ...)
 {
     va_list arguments;
@@ -151,7 +159,7 @@ void wait_for(int64_t deadline_ms, const char *format, ...)
     va_end(arguments);
     int64_t end_ms = now_ms() + deadline_ms;
     while (!is_true(sql)) {
-        if (now_ms() > end_ms) {
+        if (now_ms() > end_ms || !daemons_live()) {
             state_print();
             fail_msg("within %lld ms this did not become true: %s", (long long)deadline_ms, sql);
         }

@@ -1,5 +1,5 @@
 # Nothing was found lately: that is told once, and only when an order would close if the credentials were proven.
-policy main horizon=1h grace=10m probe=5m schedule=5s,30s found_lately=1h
+policy main horizon=1h grace=10m probe=5m schedule=5s,30s found_lately=10s
 start
 row A1 main
 claimed
@@ -31,11 +31,10 @@ claimed
 answer E1 not_found
 expect settle E1=closed
 settled
-after 2h                   # ... for as long as that is lately
+after 20s                  # ... for as long as that is lately
 row F1 main age=2h
 claimed
 answer F1 not_found
 expect settle F1=retry:5m
 expect note nothing_found_lately
 settled
-expect idle
