@@ -82,11 +82,11 @@ struct claim_want {
 };
 
 /* What the database or the way to it did to a whole call. X(NAME, text, meaning) */
-#define FAILURE_LIST(X)                                                                         \
-    X(UNKNOWN, "unknown", "cut before the commit was confirmed: repeat under the same token")   \
-    X(LATER, "later",                                                                           \
-      "the database can not now (SQLSTATE 08, 25006, 40, 53, 55, 57, 58): repeat with backoff") \
-    X(ROW, "row", "one of the rows did it (22, 23, P0): split until it is alone")               \
+#define FAILURE_LIST(X)                                                                            \
+    X(UNKNOWN, "unknown", "cut before the commit was confirmed: repeat under the same token")      \
+    X(LATER, "later",                                                                              \
+      "the database can not now (SQLSTATE 08, 25006, 40, 53, 55, 57, 58): repeat with backoff")    \
+    X(ROW, "row", "one of the rows did it (22, 23, P0, a trigger's own): split until it is alone") \
     X(SCHEMA, "schema", "the schema or the grants are not what they must be (42 and the rest): stop, alarm")
 
 enum failure {

@@ -9,6 +9,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#ifdef NDEBUG
+#error "makegood keeps its asserts in every build: take -DNDEBUG away (CMAKE_BUILD_TYPE=Release has none)"
+#endif
+
 #define ENUM_DECLARE(name)                    \
     const char *name##_text(enum name value); \
     bool name##_parse(const char *text, enum name *out);

@@ -71,18 +71,17 @@ int note_priority(enum note_kind kind)
     return priorities[kind];
 }
 
+/* Beside PostgreSQL's own data errors, what a shop's trigger may raise by the standard's classes and by the custom
+ * of 45: such a refusal is about the row it was raised for. */
 enum failure failure_of_sqlstate(const char *sqlstate)
 {
-    static const struct {
-        const char *prefix;
-        enum failure failure;
-    } classes[] = {
-        {"22", FAILURE_ROW},      {"23", FAILURE_ROW},   {"P0", FAILURE_ROW},   {"08", FAILURE_LATER},
-        {"25006", FAILURE_LATER}, {"40", FAILURE_LATER}, {"53", FAILURE_LATER}, {"55", FAILURE_LATER},
-        {"57", FAILURE_LATER},    {"58", FAILURE_LATER},
-    };
-    for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
-        if (strncmp(sqlstate, classes[i].prefix, strlen(classes[i].prefix)) == 0)
-            return classes[i].failure;
+    static const char *const rows[] = {"22", "23", "P0", "09", "21", "27", "38", "39", "44", "45"};
+    static const char *const later[] = {"08", "25006", "40", "53", "55", "57", "58"};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (strncmp(sqlstate, rows[i], strlen(rows[i])) == 0)
+            return FAILURE_ROW;
+    for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+        if (strncmp(sqlstate, later[i], strlen(later[i])) == 0)
+            return FAILURE_LATER;
     return FAILURE_SCHEMA;
 }

@@ -83,6 +83,15 @@ static int config_take(struct daemon *daemon, struct config *next)
     return 0;
 }
 
+/* Files are read anew, but what the service manager handed over is a copy of what they were at the start. */
+static void credentials_log(void)
+{
+    if (getenv("CREDENTIALS_DIRECTORY"))
+        log_event(LOG_NOTED, "credentials_stay", "detail",
+                  "files of LoadCredential= are those of the start; restart the service to change them",
+                  NULL);
+}
+
 static void on_hup(uv_signal_t *signal, int number)
 {
     (void)number;
@@ -98,6 +107,7 @@ static void on_hup(uv_signal_t *signal, int number)
         result = config_take(daemon, next);
     if (result == 0) {
         log_event(LOG_NOTED, "reloaded", "file", daemon->config->file, NULL);
+        credentials_log();
     } else {
         faults_log(&faults, "reload_fault");
         log_event(LOG_FAILED, "reload_refused", "detail", "the old configuration stays in force", NULL);

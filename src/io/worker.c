@@ -3,11 +3,9 @@
  * loop but the mailbox. Its idle transfers stand in kits, one per channel. */
 #include "io/worker.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -224,6 +222,7 @@ static void mail_post(struct worker *worker)
 
 /* --- libcurl's sockets and timer ------------------------------------------------------------------------ */
 
+/* Never fails: libcurl would give up the whole multi. What could not be watched times out. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *self, void *known)
 {
     struct worker *worker = self;
@@ -234,10 +233,11 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *self, void *k
         return 0;
     }
     event.events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
-    int result = epoll_ctl(worker->epoll_fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
+    if (epoll_ctl(worker->epoll_fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) < 0)
+        epoll_ctl(worker->epoll_fd, known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
     if (!known)
         curl_multi_assign(worker->multi, fd, worker);
-    return result;
+    return 0;
 }
 
 static int on_timer(CURLM *multi, long timeout_ms, void *self)

@@ -69,7 +69,7 @@ static void crowd_check(void)
 
 static void test_daemon_is_killed(void **state)
 {
-    const struct settings slow = {.lease = "2200ms", .rate = "120"};
+    const struct settings slow = {.lease = "2200ms", .rate = "150", .burst = "40"};
     (void)state;
     crowd_begin(&orders_shop, 1500);
     for (int i = 0; i < 20; i++) {

@@ -96,7 +96,7 @@ static void channel_print(FILE *file, const struct settings *settings, const cha
             "    ca_file: %s/tls/ca.crt\n    auth: {type: bearer}\n    secret_file: %s/bank.key\n"
             "    timeout: %s\n    connect_timeout: 2s\n    low_speed_time: 1s\n    concurrency: 64\n    "
             "rate: %s\n"
-            "    burst: 200\n    schedule: %s\n    error_first: 150ms\n    error_max: 500ms\n"
+            "    burst: %s\n    schedule: %s\n    error_first: 150ms\n    error_max: 500ms\n"
             "    not_found_grace: 500ms\n    horizon: %s\n    probe: 300ms\n    retry_after_max: 400ms\n"
             "    breaker_failures: 40\n    breaker_open: 150ms\n    breaker_open_max: 500ms\n    guard: %s\n",
             name, port, name, world_folder, world_folder, or (settings->timeout, "1s"),

@@ -39,7 +39,7 @@ struct settings {
     const char *timeout;                /* "1s" */
     const char *horizon;                /* "10m" */
     const char *guard;                  /* "0%": off */
-    const char *rate;                   /* "2000" */
+    const char *rate, *burst;           /* "2000", "200" */
     const char *mapping;                /* the shop's */
     const char *paid_when;              /* further conditions of the rule `paid` */
     const char *amount_at;              /* "/amount_received" */

@@ -127,6 +127,7 @@ static void sqlstates_fall_in_their_class(void **state)
         enum failure failure;
     } cases[] = {
         {"22P05", FAILURE_ROW},    {"23505", FAILURE_ROW},    {"P0001", FAILURE_ROW},
+        {"45000", FAILURE_ROW},    {"09000", FAILURE_ROW},    {"21000", FAILURE_ROW},
         {"08006", FAILURE_LATER},  {"25006", FAILURE_LATER},  {"40001", FAILURE_LATER},
         {"40P01", FAILURE_LATER},  {"53100", FAILURE_LATER},  {"53300", FAILURE_LATER},
         {"55P03", FAILURE_LATER},  {"57014", FAILURE_LATER},  {"57P01", FAILURE_LATER},
