@@ -66,7 +66,8 @@ static void test_parked_orders_vanish(void **state)
 {
     (void)state;
     orders_place();
-    sabotage("park_batch", "INSERT INTO parked_order SELECT gone.* FROM gone;", "INSERT INTO parked_order SELECT gone.* FROM gone WHERE false;");
+    sabotage("park_batch", "INSERT INTO parked_order SELECT gone.* FROM gone;",
+             "INSERT INTO parked_order SELECT gone.* FROM gone WHERE false;");
     assert_true(broken_by_running(&plain, "lost") >= 5);
 }
 

@@ -53,7 +53,7 @@ const struct shop purchases_shop = {
     .unpaid = "1",
 };
 
-static const char * or (const char *value, const char *otherwise)
+static const char *value_or(const char *value, const char *otherwise)
 {
     return value ? value : otherwise;
 }
@@ -63,7 +63,7 @@ static void engine_print(FILE *file, const struct settings *settings)
     fprintf(file,
             "engine:\n  poll_interval: 100ms\n  in_flight: 300\n  batch_size: 100\n  lease: %s\n"
             "  stop_timeout: %s\n",
-            or (settings->lease, "3s"), or (settings->stop_timeout, "10s"));
+            value_or(settings->lease, "3s"), value_or(settings->stop_timeout, "10s"));
 }
 
 static void rules_print(FILE *file, const struct settings *settings)
@@ -84,8 +84,8 @@ static void rules_print(FILE *file, const struct settings *settings)
             "      - {name: canceled, evidence: closed, http: [200], when: [{at: /status, is: [canceled]}]}\n"
             "      - {name: missing, evidence: not_found, http: [404],\n"
             "         when: [{at: /error/code, is: [resource_missing]}]}\n",
-            or (settings->amount_at, "/amount_received"),
-            or (settings->paid_when, "{at: /status, is: [succeeded]}"));
+            value_or(settings->amount_at, "/amount_received"),
+            value_or(settings->paid_when, "{at: /status, is: [succeeded]}"));
 }
 
 /* Both channels; `dead` is the same account where nobody listens. */
@@ -99,9 +99,10 @@ static void channel_print(FILE *file, const struct settings *settings, const cha
             "    burst: %s\n    schedule: %s\n    error_first: 150ms\n    error_max: 500ms\n"
             "    not_found_grace: 500ms\n    horizon: %s\n    probe: 300ms\n    retry_after_max: 400ms\n"
             "    breaker_failures: 40\n    breaker_open: 150ms\n    breaker_open_max: 500ms\n    guard: %s\n",
-            name, port, name, world_folder, world_folder, or (settings->timeout, "1s"),
-            or (settings->rate, "2000"), or (settings->schedule, "200ms 300ms 500ms"),
-            or (settings->horizon, "10m"), or (settings->guard, "0%"));
+            name, port, name, world_folder, world_folder, value_or(settings->timeout, "1s"),
+            value_or(settings->rate, "2000"), value_or(settings->burst, "200"),
+            value_or(settings->schedule, "200ms 300ms 500ms"), value_or(settings->horizon, "10m"),
+            value_or(settings->guard, "0%"));
     rules_print(file, settings);
 }
 
@@ -114,14 +115,14 @@ void config_write(const char *path, const struct settings *settings, const char 
             "  url: host=%s port=%s dbname=%s user=end_daemon password=%s\n"
             "  migrate_url: host=%s dbname=%s user=end_migrator\n"
             "  prepared: %s\n  call_timeout: %s\n",
-            instance, or (settings->log_level, "notice"), or (settings->top, ""),
-            or (settings->host, world_host), or (settings->port, "5432"), stage.database,
-            or (settings->password, PASSWORD), world_host, stage.database, or (settings->prepared, "true"),
-            or (settings->call_timeout, "5s"));
+            instance, value_or(settings->log_level, "notice"), value_or(settings->top, ""),
+            value_or(settings->host, world_host), value_or(settings->port, "5432"), stage.database,
+            value_or(settings->password, PASSWORD), world_host, stage.database,
+            value_or(settings->prepared, "true"), value_or(settings->call_timeout, "5s"));
     engine_print(file, settings);
-    fprintf(file, "order_table:\n%schannels:\n", or (settings->mapping, stage.shop->mapping));
+    fprintf(file, "order_table:\n%schannels:\n", value_or(settings->mapping, stage.shop->mapping));
     channel_print(file, settings, "main", stage.bank_port);
-    fputs(or (settings->more, ""), file);
+    fputs(value_or(settings->more, ""), file);
     channel_print(file, settings, "dead", dead_port);
     assert_int_equal(fclose(file), 0);
 }

@@ -23,7 +23,7 @@ INSERT INTO truth.run VALUES (0, 0);
 CREATE VIEW truth.query AS
   SELECT q.*, q.evidence IN ('paid', 'paid_flagged', 'refunded', 'closed', 'pending', 'not_found', 'unknown_state')
               AS is_answer,
-         q.evidence NOT IN ('none', 'unaskable') AS was_asked
+         q.evidence NOT IN ('none', 'unaskable') OR q.reason = 'poison' AS was_asked
   FROM makegood.query_log AS q;
 
 CREATE VIEW truth.violation AS
