@@ -1,4 +1,4 @@
-/* Inside the engine: what engine.c, engine_lane.c and engine_settle.c share. Nobody else includes this. */
+/* Inside the engine: what engine.c, engine_lane.c, engine_settle.c and engine_job.c share. Nobody else includes this. */
 #ifndef MAKEGOOD_ENGINE_INNER_H
 #define MAKEGOOD_ENGINE_INNER_H
 
@@ -66,13 +66,14 @@ struct engine {
     struct engine_view view;
 };
 
-/* engine.c */
+/* engine_job.c */
 void job_move(struct engine *engine, struct job *job, enum job_state state);
 void job_list_move(struct job *job, struct job_list *to, bool to_front);
 uint32_t engine_chance(struct engine *engine);
 void engine_note(struct engine *engine, enum note_kind kind, const struct lane *lane, const struct job *job,
                  const char *detail, int64_t duration_ms);
 int64_t backoff_ms(struct engine *engine, int failures);
+struct batch *batch_take(struct engine *engine, bool release); /* NULL: all are under way */
 
 /* engine_lane.c */
 struct lane *lane_create(const struct policy *policy, int64_t now_ms);
@@ -86,7 +87,6 @@ bool lane_is_blocked(const struct lane *lane, int64_t now_ms);
 /* engine_settle.c */
 void settle_advance(struct engine *engine, int64_t now_ms);
 int64_t settle_next_ms(const struct engine *engine, int64_t now_ms);
-struct batch *batch_take(struct engine *engine, bool release);
 void settle_wake(struct engine *engine, int64_t now_ms);
 
 #endif

@@ -9,23 +9,6 @@
 #define BUSY_SPREAD_MS  80
 #define UNFIT_REPEAT_MS 30000
 
-struct batch *batch_take(struct engine *engine, bool release)
-{
-    int first = release ? SETTLES_MAX : 0;
-    int end = release ? BATCHES : SETTLES_MAX;
-    for (int i = first; i < end; i++) {
-        struct batch *batch = &engine->batches[i];
-        if (batch->in_use)
-            continue;
-        batch->in_use = true;
-        batch->release = release;
-        batch->waiting = false;
-        batch->count = batch->failures = 0;
-        return batch;
-    }
-    return NULL;
-}
-
 static void batch_drop(struct batch *batch)
 {
     batch->in_use = batch->waiting = false;

@@ -1,5 +1,5 @@
 /* The running daemon: one struct that wires configuration, engine, store and pool to the loop. Everything here runs
- * on the loop's thread. run.c starts and stops it, world.c is what the engine sees of it, progress.c tells people. */
+ * on the loop's thread. run.c starts and stops it, fit.c asks whether the database is fit, world.c is what the engine sees of it, progress.c tells people. */
 #ifndef MAKEGOOD_DAEMON_H
 #define MAKEGOOD_DAEMON_H
 
@@ -41,7 +41,11 @@ struct daemon {
     int64_t started_ms, told_ms;
 };
 
-int64_t daemon_now_ms(void); /* monotonic */
+/* Monotonic. */
+static inline int64_t daemon_now_ms(void)
+{
+    return (int64_t)(uv_hrtime() / 1000000);
+}
 
 /* world.c */
 extern const struct engine_world daemon_world;
@@ -49,9 +53,9 @@ extern const struct store_events daemon_store_events;
 void daemon_questions_done(void *self, struct question *questions);
 void daemon_drop_config(struct daemon *daemon, struct config *config);
 
-/* run.c */
+/* fit.c */
 void daemon_verify(struct daemon *daemon);
-void daemon_fail(struct daemon *daemon);
+void daemon_faults_log(const struct faults *faults, const char *event);
 
 /* progress.c */
 void daemon_status_start(struct daemon *daemon);

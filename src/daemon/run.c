@@ -11,7 +11,6 @@
 #include "daemon/commands.h"
 #include "daemon/config_differs.h"
 #include "daemon/daemon.h"
-#include "daemon/migrate.h"
 #include "io/log.h"
 #include "io/notify.h"
 
@@ -19,18 +18,7 @@
 #define EXIT_AT_ONCE    1
 #define KEPT_PER_WORKER 128
 
-int64_t daemon_now_ms(void)
-{
-    return (int64_t)(uv_hrtime() / 1000000);
-}
-
 /* --- ending -------------------------------------------------------------------------------------------------- */
-
-void daemon_fail(struct daemon *daemon)
-{
-    daemon->exit_code = 1;
-    uv_stop(&daemon->loop);
-}
 
 static void on_stop_bound(uv_timer_t *timer)
 {
@@ -59,17 +47,6 @@ static void on_term(uv_signal_t *signal, int number)
 }
 
 /* --- reloading ----------------------------------------------------------------------------------------------- */
-
-static void faults_log(const struct faults *faults, const char *event)
-{
-    for (size_t i = 0; i < faults->count; i++) {
-        const struct fault *fault = &faults->items[i];
-        char line[16];
-        snprintf(line, sizeof(line), "%d", fault->line);
-        log_event(LOG_FAILED, event, "file", fault->file, "line", fault->line ? line : NULL, "key",
-                  fault->path, "detail", fault->text, NULL);
-    }
-}
 
 static int config_take(struct daemon *daemon, struct config *next)
 {
@@ -109,7 +86,7 @@ static void on_hup(uv_signal_t *signal, int number)
         log_event(LOG_NOTED, "reloaded", "file", daemon->config->file, NULL);
         credentials_log();
     } else {
-        faults_log(&faults, "reload_fault");
+        daemon_faults_log(&faults, "reload_fault");
         log_event(LOG_FAILED, "reload_refused", "detail", "the old configuration stays in force", NULL);
         if (next)
             config_drop(next);
@@ -119,32 +96,6 @@ static void on_hup(uv_signal_t *signal, int number)
 }
 
 /* --- starting ------------------------------------------------------------------------------------------------ */
-
-static void on_verified(void *self, bool answered, const struct faults *faults)
-{
-    struct daemon *daemon = self;
-    if (!answered)
-        return; /* the connection went again; verified at the next one */
-    if (faults->count > 0) {
-        faults_log(faults, "database_fault");
-        log_event(LOG_ALERTED, "database_refused", "detail", "run `makegood check` and mend what it says",
-                  NULL);
-        daemon_fail(daemon);
-        return;
-    }
-    daemon->fit = true;
-    engine_poke(daemon->engine);
-    store_announce(daemon->store, daemon->config->policies, daemon->config->channel_count);
-    store_prepare_months(daemon->store);
-    if (!daemon->ready)
-        notify_ready();
-    daemon->ready = true;
-}
-
-void daemon_verify(struct daemon *daemon)
-{
-    store_verify(daemon->store, migration_latest(), daemon->config->mapping, on_verified);
-}
 
 static void on_months(uv_timer_t *timer)
 {
@@ -270,7 +221,7 @@ int command_run(const struct options *options)
     faults_init(&faults);
     log_start(LOG_NOTED, getenv("JOURNAL_STREAM") != NULL);
     if (config_load(&daemon.config, options->config_file, &faults) < 0) {
-        faults_log(&faults, "config_fault");
+        daemon_faults_log(&faults, "config_fault");
         faults_finish(&faults);
         return 1;
     }
