@@ -91,7 +91,8 @@ static void on_hup(uv_signal_t *signal, int number)
         if (next)
             config_drop(next);
     }
-    notify_ready();
+    if (daemon->ready)
+        notify_ready();
     faults_finish(&faults);
 }
 
