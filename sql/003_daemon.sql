@@ -19,30 +19,28 @@ AS $$
 #variable_conflict use_column
 DECLARE
   moment    timestamptz := clock_timestamp();
-  moment_us bigint := extract(epoch FROM moment) * 1000000;
+  moment_us bigint := date_part('epoch', moment) * 1000000;
+  lease_end timestamptz := moment + p_lease_ms * interval '1 millisecond';
   fence     uuid := gen_random_uuid();
 BEGIN
   RETURN QUERY
-  WITH due AS MATERIALIZED (
-    SELECT oldest.spot
-    FROM unnest(p_channels, p_limits) AS wanted (channel, row_limit)
-    CROSS JOIN LATERAL (
-      SELECT l.ctid AS spot
-      FROM lost_order AS l
-      WHERE l.channel = wanted.channel AND l.due_at <= moment
-      ORDER BY l.due_at
-      LIMIT wanted.row_limit
-      FOR UPDATE SKIP LOCKED
-    ) AS oldest
-  )
   UPDATE lost_order AS l
-  SET due_at     = moment + p_lease_ms * interval '1 millisecond',
+  SET due_at     = lease_end,
       token      = fence,
       claimed_at = moment,
       claimed_by = p_instance,
       claims     = l.claims + 1
-  FROM due
-  WHERE l.ctid = due.spot
+  WHERE l.ctid = ANY (ARRAY(
+    SELECT oldest.spot
+    FROM unnest(p_channels, p_limits) AS wanted (channel, row_limit)
+    CROSS JOIN LATERAL (
+      SELECT o.ctid AS spot
+      FROM lost_order AS o
+      WHERE o.channel = wanted.channel AND o.due_at <= moment
+      ORDER BY o.due_at
+      LIMIT wanted.row_limit
+      FOR UPDATE SKIP LOCKED
+    ) AS oldest))
   RETURNING l.attempt_id, l.token, moment_us, l.order_no::text, l.channel::text, l.number::text,
             l.channel_data::text, l.amount_minor::bigint, l.currency::text, l.method::text,
             (date_part('epoch', moment - l.created_at) * 1000)::bigint,

@@ -16,9 +16,9 @@
 SET LOCAL ROLE makegood_owner;
 SET LOCAL search_path = makegood, pg_temp;
 
--- The shop's order as order_lock() read it.
+-- The shop's order as order_lock() read it, and where it lies.
 CREATE TYPE order_state AS (order_no text, status text, amount_minor bigint, currency text, channel text,
-                            channel_number text);
+                            channel_number text, spot tid);
 
 -- A row of ours that we hold, and where it lies: nobody moves it while it is locked.
 CREATE TYPE held_row AS (place integer, spot tid, amount_minor bigint, currency text);
@@ -27,7 +27,8 @@ CREATE TYPE held_row AS (place integer, spot tid, amount_minor bigint, currency 
 CREATE TYPE stray_row AS (place integer, ruling text, outcome text, reason text);
 
 -- What becomes of one element; rule_batch() makes one for each, in order.
-CREATE TYPE ruled_row AS (ruling text, outcome text, reason text, status_before text, status_after text, spot tid);
+CREATE TYPE ruled_row AS (ruling text, outcome text, reason text, status_before text, status_after text, spot tid,
+                          order_spot tid);
 
 -- What the audit, or else our table, knows about elements that are not held, and about the last tries: only those can
 -- have been audited while their row kept its token. One statement, so a settlement that commits meanwhile is seen
@@ -82,6 +83,21 @@ BEGIN
 END
 $$;
 
+-- Of the elements that would end the same order one has its turn (1), a paid one first.
+CREATE FUNCTION take_turns(p_order_no text[], p_verdict text[]) RETURNS bigint[]
+LANGUAGE plpgsql SET search_path = pg_catalog, makegood, pg_temp
+AS $$
+BEGIN
+  RETURN ARRAY(
+    SELECT CASE WHEN t.ends THEN row_number() OVER (PARTITION BY t.order_no COLLATE "C", t.ends
+                                                    ORDER BY t.verdict <> 'paid', t.place) END
+    FROM (SELECT e.*, e.verdict IN ('paid', 'closed', 'refunded') AS ends
+          FROM (SELECT generate_subscripts(p_order_no, 1) AS place, unnest(p_order_no) AS order_no,
+                       unnest(p_verdict) AS verdict) AS e) AS t
+    ORDER BY t.place);
+END
+$$;
+
 -- 3. The table of rulings, read top to bottom, first match wins:
 --      recorded, fenced           nothing is done (fenced is audited)
 --      busy                       nothing is done, repeat;  put_off: the same on the last try, the row goes back
@@ -92,7 +108,8 @@ $$;
 -- The settings choose hash joins: both sides are arrays of a batch's length.
 CREATE FUNCTION rule_batch(p_attempt bigint[], p_order_no text[], p_channel text[], p_payment text[], p_verdict text[],
                            p_amount bigint[], p_currency text[], p_last boolean[], p_held held_row[],
-                           p_orders order_state[], p_strays stray_row[], p_shop mapping) RETURNS ruled_row[]
+                           p_turns bigint[], p_orders order_state[], p_strays stray_row[], p_shop mapping)
+RETURNS ruled_row[]
 LANGUAGE plpgsql
 SET search_path = pg_catalog, makegood, pg_temp
 SET enable_nestloop = off SET enable_hashjoin = on SET plan_cache_mode = force_generic_plan
@@ -114,9 +131,10 @@ BEGIN
                      WHEN r.verdict = 'paid' THEN p_shop.paid_write
                      WHEN r.verdict = 'closed' THEN p_shop.closed_write
                      ELSE p_shop.refunded_write END,
-                r.spot)::ruled_row
+                r.spot, r.order_spot)::ruled_row
     FROM (
-      SELECT e.place, h.spot, e.verdict, o.status, s.outcome AS recorded, s.reason AS recorded_reason, CASE
+      SELECT e.place, h.spot, o.spot AS order_spot, e.verdict, o.status, s.outcome AS recorded,
+             s.reason AS recorded_reason, CASE
         WHEN s.place IS NOT NULL THEN s.ruling
         WHEN e.verdict IN ('retry', 'park') THEN e.verdict
         WHEN e.turn > 1 OR (o.order_no IS NULL AND order_present(e.order_no)) THEN
@@ -143,17 +161,10 @@ BEGIN
         WHEN o.status = ANY (p_shop.refunded_here) THEN 'already'
         WHEN o.status = ANY (p_shop.closed_here) THEN 'late_payment'
         ELSE 'status_unexpected' END AS ruling
-      FROM (
-        -- Of the elements that would end the same order one has its turn, a paid one first.
-        SELECT b.*, CASE WHEN b.verdict IN ('paid', 'closed', 'refunded') THEN
-                      row_number() OVER (
-                        PARTITION BY b.order_no COLLATE "C", b.verdict IN ('paid', 'closed', 'refunded')
-                        ORDER BY b.verdict <> 'paid', b.place) END AS turn
-        FROM (SELECT generate_subscripts(p_attempt, 1) AS place, unnest(p_attempt) AS attempt_id,
-                     unnest(p_order_no) AS order_no, unnest(p_channel) AS channel, unnest(p_payment) AS payment,
-                     unnest(p_verdict) AS verdict, unnest(p_amount) AS amount, unnest(p_currency) AS currency,
-                     unnest(p_last) AS last) AS b
-      ) AS e
+      FROM (SELECT generate_subscripts(p_attempt, 1) AS place, unnest(p_attempt) AS attempt_id,
+                   unnest(p_order_no) AS order_no, unnest(p_channel) AS channel, unnest(p_payment) AS payment,
+                   unnest(p_verdict) AS verdict, unnest(p_amount) AS amount, unnest(p_currency) AS currency,
+                   unnest(p_last) AS last, unnest(p_turns) AS turn) AS e
       LEFT JOIN unnest(p_held) AS h ON h.place = e.place
       LEFT JOIN unnest(p_strays) AS s ON s.place = e.place
       LEFT JOIN unnest(p_orders) AS o ON o.order_no = e.order_no
@@ -203,6 +214,7 @@ DECLARE
   pays   text[]; -- the payment's number: the channel's own, or else the one it was asked by
   held   held_row[];
   orders order_state[];
+  turns  bigint[] := '{}'; -- as many orders as elements: none occurs twice, nobody waits for a turn
   strays stray_row[] := '{}';
   ruled  ruled_row[];
   gone   integer;
@@ -228,15 +240,18 @@ BEGIN
 
   -- 2. lock
   orders := ARRAY(SELECT o FROM order_lock(ARRAY(
-    SELECT DISTINCT e.order_no
+    SELECT e.order_no
     FROM (SELECT unnest(p_order_no) AS order_no, unnest(p_verdict) AS verdict) AS e
     WHERE e.verdict IN ('paid', 'closed', 'refunded'))) AS o);
+  IF cardinality(orders) < cardinality(p_attempt) THEN
+    turns := take_turns(p_order_no, p_verdict);
+  END IF;
 
   -- 3. rule
   pays := ARRAY(SELECT coalesce(nullif(e.channel_number, ''), e.number)
                 FROM (SELECT unnest(p_channel_number) AS channel_number, unnest(p_number) AS number) AS e);
-  ruled := rule_batch(p_attempt, p_order_no, p_channel, pays, p_verdict, p_amount, p_currency, p_last, held, orders,
-                      strays, shop);
+  ruled := rule_batch(p_attempt, p_order_no, p_channel, pays, p_verdict, p_amount, p_currency, p_last, held, turns,
+                      orders, strays, shop);
   IF cardinality(ruled) <> cardinality(p_attempt) THEN
     RAISE EXCEPTION 'makegood.settle: an order number occurs twice in the order table; make its key unique'
       USING ERRCODE = 'cardinality_violation';
@@ -293,12 +308,14 @@ DECLARE
   keys     text[];
   channels text[];
   payments text[];
+  spots    tid[];
   written  text[];
 BEGIN
   IF p_target <> ALL (p_verdict) THEN
     RETURN p_ruled;
   END IF;
-  SELECT array_agg(e.order_no), array_agg(e.channel), array_agg(e.payment) INTO keys, channels, payments
+  SELECT array_agg(e.order_no), array_agg(e.channel), array_agg(e.payment), array_agg((e.r).order_spot)
+  INTO keys, channels, payments, spots
   FROM (SELECT unnest(p_order_no) AS order_no, unnest(p_channel) AS channel, unnest(p_payment) AS payment,
                unnest(p_verdict) AS verdict, unnest(p_ruled) AS r) AS e
   WHERE e.verdict = p_target AND (e.r).ruling = 'write';
@@ -306,14 +323,14 @@ BEGIN
     RETURN p_ruled;
   END IF;
 
-  written := ARRAY(SELECT order_write(p_target, keys, channels, payments));
+  written := ARRAY(SELECT order_write(p_target, keys, channels, payments, spots));
   IF cardinality(written) = cardinality(keys) THEN
     RETURN p_ruled;
   END IF;
   RETURN ARRAY(
     SELECT CASE WHEN e.verdict = p_target AND (e.r).ruling = 'write' AND e.order_no <> ALL (written)
                 THEN ROW ('status_unexpected', 'conflict', 'status_unexpected', (e.r).status_before,
-                          (e.r).status_before, (e.r).spot)::ruled_row
+                          (e.r).status_before, (e.r).spot, (e.r).order_spot)::ruled_row
                 ELSE e.r END
     FROM (SELECT unnest(p_order_no) AS order_no, unnest(p_verdict) AS verdict, unnest(p_ruled) AS r) AS e);
 END

@@ -14,7 +14,7 @@ SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cach
 AS %L$made$, format($body$
 BEGIN
   RETURN QUERY
-  SELECT o.%1$I::text, o.%2$I::text, %3$s, %4$s, %5$s, %6$s
+  SELECT o.%1$I::text, o.%2$I::text, %3$s, %4$s, %5$s, %6$s, o.ctid
   FROM %7$s AS o
   WHERE o.%1$I = ANY (%8$s)
   FOR NO KEY UPDATE OF o SKIP LOCKED;
@@ -42,7 +42,8 @@ END
 $body$, p_mapping ->> 'key', mapped_table(p_mapping), keys_expression(p_mapping)))
 $source$;
 
--- One conditional update: the statuses it may leave stand in its WHERE clause.
+-- One conditional update: the statuses it may leave stand in its WHERE clause. Paid orders are written first, right
+-- after they were locked, so each still lies where order_lock() found it; later ones a trigger may have moved.
 CREATE FUNCTION order_update_source(p_mapping jsonb, p_target text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, makegood, pg_temp
 AS $source$
@@ -50,8 +51,9 @@ AS $source$
   IF p_target = %1$L THEN
     RETURN QUERY
     UPDATE %2$s AS o SET %3$s
-    FROM (SELECT unnest(%4$s) AS key, unnest(p_channels) AS channel, unnest(p_numbers) AS number) AS w
-    WHERE o.%5$I = w.key AND o.%6$I = ANY (%7$L::%8$s[])
+    FROM (SELECT unnest(%4$s) AS key, unnest(p_channels) AS channel, unnest(p_numbers) AS number,
+                 unnest(p_spots) AS spot) AS w
+    WHERE %9$s o.%5$I = w.key AND o.%6$I = ANY (%7$L::%8$s[])
     RETURNING o.%5$I::text;
   END IF;$made$,
     p_target, mapped_table(p_mapping),
@@ -66,7 +68,8 @@ AS $source$
              AND (c.key = 'status'
                   OR (c.key IN ('channel', 'channel_number') AND p_target <> 'closed')
                   OR (c.key = 'paid_at' AND p_target = 'paid'))) AS a),
-    keys_expression(p_mapping), p_mapping ->> 'key', p_mapping ->> 'status', t.may_leave, s.type)
+    keys_expression(p_mapping), p_mapping ->> 'key', p_mapping ->> 'status', t.may_leave, s.type,
+    CASE p_target WHEN 'paid' THEN 'o.ctid = w.spot AND' ELSE '' END)
   FROM column_type(mapped_table(p_mapping), p_mapping ->> 'status') AS s,
        target_statuses(p_mapping, p_target) AS t
 $source$;
@@ -77,7 +80,8 @@ CREATE FUNCTION order_write_source(p_mapping jsonb) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, makegood, pg_temp
 AS $source$
   SELECT format($made$
-CREATE FUNCTION makegood.order_write(p_target text, p_keys text[], p_channels text[], p_numbers text[])
+CREATE FUNCTION makegood.order_write(p_target text, p_keys text[], p_channels text[], p_numbers text[],
+                                     p_spots tid[])
 RETURNS SETOF text
 LANGUAGE plpgsql SECURITY DEFINER ROWS 500
 SET enable_seqscan = off SET enable_bitmapscan = on SET enable_hashjoin = on SET enable_mergejoin = on
@@ -156,7 +160,7 @@ BEGIN
     EXECUTE format('DROP TRIGGER %I ON %s', made.tgname, made.place);
   END LOOP;
   DROP FUNCTION IF EXISTS makegood.order_watch(), makegood.order_lock(text[]), makegood.order_present(text),
-                          makegood.order_write(text, text[], text[], text[]),
+                          makegood.order_write(text, text[], text[], text[], tid[]),
                           makegood.order_unpaid_since(timestamptz);
   DELETE FROM makegood.mapping;
 END
@@ -178,7 +182,7 @@ BEGIN
                    'makegood.currency_exponent(text) TO %s', owner);
   END IF;
   FOREACH made IN ARRAY ARRAY['makegood.order_lock(text[])', 'makegood.order_present(text)',
-                              'makegood.order_write(text, text[], text[], text[])',
+                              'makegood.order_write(text, text[], text[], text[], tid[])',
                               'makegood.order_unpaid_since(timestamptz)']::regprocedure[] LOOP
     EXECUTE format('ALTER FUNCTION %s SET search_path = %s', made, path);
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', made);

@@ -188,7 +188,8 @@ BEGIN
     IF ruling <> '' THEN
       RAISE SQLSTATE 'MG000';
     END IF;
-    IF NOT EXISTS (SELECT FROM order_write('paid', ARRAY[p_order_no], ARRAY['rehearsal'], ARRAY['rehearsal'])) THEN
+    IF NOT EXISTS (SELECT FROM order_write('paid', ARRAY[p_order_no], ARRAY['rehearsal'], ARRAY['rehearsal'],
+                                            ARRAY[seen.spot])) THEN
       writing := format('%s did not let the update through; look at its triggers and rules', shop.order_table);
     END IF;
     SET CONSTRAINTS ALL IMMEDIATE;
