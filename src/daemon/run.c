@@ -149,6 +149,17 @@ static void loop_init(struct daemon *daemon)
     daemon->turn.data = daemon;
 }
 
+/* While nobody listens (starting, ending), a signal waits instead of killing: how is SIG_BLOCK or SIG_UNBLOCK. */
+static void signals_hold(int how)
+{
+    sigset_t ours;
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGTERM);
+    sigaddset(&ours, SIGINT);
+    sigaddset(&ours, SIGHUP);
+    pthread_sigmask(how, &ours, NULL);
+}
+
 static void loop_watch(struct daemon *daemon)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -159,6 +170,7 @@ static void loop_watch(struct daemon *daemon)
     uv_timer_start(&daemon->months, on_months, MONTHS_MS, MONTHS_MS);
     daemon_status_start(daemon);
     daemon_watchdog_start(daemon);
+    signals_hold(SIG_UNBLOCK);
 }
 
 static int parts_create(struct daemon *daemon)
@@ -200,6 +212,7 @@ static void on_walk(uv_handle_t *handle, void *self)
 
 static void parts_destroy(struct daemon *daemon)
 {
+    signals_hold(SIG_BLOCK);
     if (daemon->store)
         store_destroy(daemon->store);
     if (daemon->pool)
@@ -220,6 +233,7 @@ int command_run(const struct options *options)
     struct daemon daemon = {.progress = options->progress, .started_ms = daemon_now_ms()};
     struct faults faults;
     faults_init(&faults);
+    signals_hold(SIG_BLOCK);
     log_start(LOG_NOTED, getenv("JOURNAL_STREAM") != NULL);
     if (config_load(&daemon.config, options->config_file, &faults) < 0) {
         daemon_faults_log(&faults, "config_fault");

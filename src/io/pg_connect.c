@@ -6,9 +6,11 @@
  * or hostaddr beside the name does not. */
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "io/log.h"
 #include "io/pg_inner.h"
@@ -26,9 +28,18 @@ void pg_timer_restart(struct pg *pg, int64_t ms)
 
 /* --- the descriptor ------------------------------------------------------------------------------------- */
 
+/* The poll watches a number of its own for the socket: libpq closes its own without a word, and by the next turn a
+ * worker may have that number for a socket to a channel. */
+struct descriptor {
+    uv_poll_t poll;
+    int fd;
+};
+
 static void on_poll_closed(uv_handle_t *handle)
 {
-    free(handle);
+    struct descriptor *descriptor = (struct descriptor *)handle;
+    close(descriptor->fd);
+    free(descriptor);
 }
 
 static void poll_drop(struct pg *pg)
@@ -51,20 +62,25 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 static int poll_make(struct pg *pg, int fd)
 {
-    pg->poll = malloc(sizeof(*pg->poll));
-    int result = pg->poll ? uv_poll_init(pg->loop, pg->poll, fd) : -ENOMEM;
+    struct descriptor *descriptor = malloc(sizeof(*descriptor));
+    if (!descriptor)
+        return -ENOMEM;
+    descriptor->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    int result = descriptor->fd < 0 ? -errno : uv_poll_init(pg->loop, &descriptor->poll, descriptor->fd);
     if (result < 0) {
-        free(pg->poll);
-        pg->poll = NULL;
+        if (descriptor->fd >= 0)
+            close(descriptor->fd);
+        free(descriptor);
         return result;
     }
+    pg->poll = &descriptor->poll;
     pg->poll->data = pg;
     pg->poll_fd = fd;
     return 0;
 }
 
 /* While connecting libpq may close the socket and open another, even under the same number: the poll is
- * always stopped before libpq runs then (connect_step), so that starting it adds the descriptor anew. */
+ * always dropped before libpq runs then (connect_step). */
 void pg_watch(struct pg *pg, int events)
 {
     int fd = PQsocket(pg->conn);
@@ -152,7 +168,7 @@ static void connection_up(struct pg *pg)
 
 static void connect_step(struct pg *pg)
 {
-    uv_poll_stop(pg->poll);
+    poll_drop(pg);
     switch (PQconnectPoll(pg->conn)) {
     case PGRES_POLLING_READING:
         pg_watch(pg, UV_READABLE);
