@@ -28,8 +28,8 @@ void pg_timer_restart(struct pg *pg, int64_t ms)
 
 /* --- the descriptor ------------------------------------------------------------------------------------- */
 
-/* The poll watches a number of its own for the socket: libpq closes its own without a word, and by the next turn a
- * worker may have that number for a socket to a channel. */
+/* The poll watches a number of its own for the socket: libpq closes its own without a word, and by the next
+ * turn a worker may have that number for a socket to a channel. */
 struct descriptor {
     uv_poll_t poll;
     int fd;

@@ -47,8 +47,8 @@ struct pg {
 
     enum pg_state state;
     PGconn *conn;
-    uv_poll_t *poll; /* of its own memory: it outlives its descriptor by a turn of the loop */
-    int poll_fd;
+    uv_poll_t *poll;  /* of its own memory and descriptor: it outlives the connection by a turn of the loop */
+    int poll_fd;      /* libpq's, that it was duplicated from */
     uv_timer_t timer; /* waiting: the next attempt; connecting: its bound; up: the bound of the oldest call */
     uv_timer_t soon;  /* what must not happen inside pg_call */
     int handles;      /* of the above two, not yet closed */

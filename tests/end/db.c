@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-static char *format_text(const char *format, va_list arguments)
+__attribute__((format(printf, 1, 0))) static char *format_text(const char *format, va_list arguments)
 {
     char *text = NULL;
     assert_true(vasprintf(&text, format, arguments) >= 0);

@@ -94,15 +94,15 @@ static void channel_print(FILE *file, const struct settings *settings, const cha
     fprintf(file,
             "  - name: %s\n    url: https://localhost:%d/%s/v1/payment_intents/{number}\n"
             "    ca_file: %s/tls/ca.crt\n    auth: {type: bearer}\n    secret_file: %s/bank.key\n"
-            "    timeout: %s\n    connect_timeout: 2s\n    low_speed_time: 1s\n    concurrency: 64\n    "
+            "    timeout: %s\n    connect_timeout: 2s\n    low_speed_time: %s\n    concurrency: 64\n    "
             "rate: %s\n"
             "    burst: %s\n    schedule: %s\n    error_first: 150ms\n    error_max: 500ms\n"
             "    not_found_grace: 500ms\n    horizon: %s\n    probe: 300ms\n    retry_after_max: 400ms\n"
             "    breaker_failures: 40\n    breaker_open: 150ms\n    breaker_open_max: 500ms\n    guard: %s\n",
             name, port, name, world_folder, world_folder, value_or(settings->timeout, "1s"),
-            value_or(settings->rate, "2000"), value_or(settings->burst, "200"),
-            value_or(settings->schedule, "200ms 300ms 500ms"), value_or(settings->horizon, "10m"),
-            value_or(settings->guard, "0%"));
+            value_or(settings->low_speed, "1s"), value_or(settings->rate, "2000"),
+            value_or(settings->burst, "200"), value_or(settings->schedule, "200ms 300ms 500ms"),
+            value_or(settings->horizon, "10m"), value_or(settings->guard, "0%"));
     rules_print(file, settings);
 }
 
@@ -112,16 +112,17 @@ void config_write(const char *path, const struct settings *settings, const char 
     assert_non_null(file);
     fprintf(file,
             "instance: %s\nlog_level: %s\n%sdatabase:\n"
-            "  url: host=%s port=%s dbname=%s user=end_daemon password=%s\n"
+            "  url: host=%s port=%s dbname=%s user=%s password=%s\n"
             "  migrate_url: host=%s dbname=%s user=end_migrator\n"
             "  prepared: %s\n  call_timeout: %s\n",
             instance, value_or(settings->log_level, "notice"), value_or(settings->top, ""),
-            value_or(settings->host, world_host), value_or(settings->port, "5432"), stage.database,
+            value_or(settings->host, world_host), value_or(settings->port, "5432"),
+            value_or(settings->database, stage.database), value_or(settings->user, "end_daemon"),
             value_or(settings->password, PASSWORD), world_host, stage.database,
             value_or(settings->prepared, "true"), value_or(settings->call_timeout, "5s"));
     engine_print(file, settings);
     fprintf(file, "order_table:\n%schannels:\n", value_or(settings->mapping, stage.shop->mapping));
-    channel_print(file, settings, "main", stage.bank_port);
+    channel_print(file, settings, "main", stage.bank_port ? stage.bank_port : dead_port);
     fputs(value_or(settings->more, ""), file);
     channel_print(file, settings, "dead", dead_port);
     assert_int_equal(fclose(file), 0);

@@ -29,22 +29,22 @@ extern const struct shop
 
 /* What a configuration says; NULL or 0: the default below (short schedules, for tests). */
 struct settings {
-    const char *host, *port, *password; /* of the database */
-    const char *prepared;               /* "true" */
-    const char *lease;                  /* "3s" */
-    const char *stop_timeout;           /* "10s" */
-    const char *call_timeout;           /* "5s" */
-    const char *log_level;              /* "notice" */
-    const char *schedule;               /* "200ms 300ms 500ms" */
-    const char *timeout;                /* "1s" */
-    const char *horizon;                /* "10m" */
-    const char *guard;                  /* "0%": off */
-    const char *rate, *burst;           /* "2000", "200" */
-    const char *mapping;                /* the shop's */
-    const char *paid_when;              /* further conditions of the rule `paid` */
-    const char *amount_at;              /* "/amount_received" */
-    const char *more;                   /* further lines of channel main */
-    const char *top;                    /* further lines at the top level */
+    const char *host, *port, *database, *user, *password;
+    const char *prepared;            /* "true" */
+    const char *lease;               /* "3s" */
+    const char *stop_timeout;        /* "10s" */
+    const char *call_timeout;        /* "5s" */
+    const char *log_level;           /* "notice" */
+    const char *schedule;            /* "200ms 300ms 500ms" */
+    const char *timeout, *low_speed; /* "1s", "1s" */
+    const char *horizon;             /* "10m" */
+    const char *guard;               /* "0%": off */
+    const char *rate, *burst;        /* "2000", "200" */
+    const char *mapping;             /* the shop's */
+    const char *paid_when;           /* further conditions of the rule `paid` */
+    const char *amount_at;           /* "/amount_received" */
+    const char *more;                /* further lines of channel main */
+    const char *top;                 /* further lines at the top level */
 };
 
 struct stage {

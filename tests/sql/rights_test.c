@@ -122,7 +122,8 @@ static void a_migrator_without_superuser_sets_everything_up(void **state)
     settle_rows(daemon, &e, 1);
     assert_settled(&e, "applied", "");
     assert_string_equal(db_ask(root, "SELECT status FROM shop.orders WHERE id = 7"), "paid");
-    assert_contains(db_refused(daemon, "SELECT makegood.order_write('paid', '{7}', '{c}', '{n}', '{}')"), "42501");
+    assert_contains(db_refused(daemon, "SELECT makegood.order_write('paid', '{7}', '{c}', '{n}', '{}')"),
+                    "42501");
     PQfinish(daemon);
     PQfinish(db);
     PQfinish(root);
