@@ -50,7 +50,7 @@ struct job {
     uint32_t slot; /* 0 .. in_flight-1: a world may keep its own data in a parallel array */
     enum job_state state;
     bool last;   /* settle: audit even when busy, and let the row go to its lease */
-    bool poison; /* settle: only park it, the evidence is not to be trusted by the database */
+    bool poison; /* settle: only park it, without the texts that came from the channel */
     struct lost_order order;
     struct evidence evidence;
     struct verdict verdict;

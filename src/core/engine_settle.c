@@ -195,8 +195,7 @@ void engine_released(struct engine *engine, struct batch *batch, int64_t now_ms)
 
 /* --- when the database can not -------------------------------------------------------------------------- */
 
-/* The row alone spoils its batch: park it, without the texts of the answer that the database may be refusing.
- */
+/* The row alone spoils its batch: park it; the store withholds the channel's texts, which may be what did it. */
 static void job_poison(struct engine *engine, struct job *job, const char *sqlstate)
 {
     if (job->poison) { /* not even that: its lease runs out, and people must look */
@@ -207,7 +206,6 @@ static void job_poison(struct engine *engine, struct job *job, const char *sqlst
     job->poison = true;
     memcpy(job->sqlstate, sqlstate, strnlen(sqlstate, sizeof(job->sqlstate) - 1) + 1);
     job->sqlstate[sizeof(job->sqlstate) - 1] = '\0';
-    job->evidence = (struct evidence){.kind = job->evidence.kind, .http_status = job->evidence.http_status};
     job->verdict.kind = VERDICT_PARK;
     job->verdict.reason = PARK_POISON;
     job->verdict.rule = "poison";

@@ -306,7 +306,7 @@ const struct config_key config_keys[] = {
                 .sentence = "How long a connection may take to stand, TLS included."),
     CHANNEL_KEY("timeout", DURATION, TRANSPORT(timeout_ms), 10, 5 * MINUTE_MS, .value = "10s",
                 .sample = "10s", .sentence = "How long one whole question may take."),
-    CHANNEL_KEY("low_speed_time", DURATION, TRANSPORT(low_speed_ms), SECOND_MS, 5 * MINUTE_MS, .value = "5s",
+    CHANNEL_KEY("low_speed_time", DURATION, TRANSPORT(low_speed_ms), SECOND_MS, 5 * MINUTE_MS, .value = "10s",
                 .sentence = "An answer that is slower than low_speed_bytes per second for so long is cut."),
     CHANNEL_KEY("low_speed_bytes", SIZE, TRANSPORT(low_speed_bytes), 1, MIB, .value = "10B",
                 .sentence = "See low_speed_time."),

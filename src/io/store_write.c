@@ -14,20 +14,11 @@ static void put_text_or_null(struct pg_array *array, const char *text)
     pg_array_text(array, none_if_empty(text));
 }
 
-/* What a poisoned row's evidence says is kept from the database: it may be what the database chokes on. */
+/* A poisoned row's texts that came from the channel are kept from the database: they may be what it chokes on. The
+ * rest of the evidence is what the person who decides needs. */
 static void put_told(struct pg_array *array, const struct job *job, const char *text)
 {
     put_text_or_null(array, job->poison ? "" : text);
-}
-
-static enum evidence_kind told_kind(const struct job *job)
-{
-    return job->poison ? EVIDENCE_NONE : job->evidence.kind;
-}
-
-static bool tells_amount(const struct job *job)
-{
-    return job->evidence.has_amount && !job->poison;
 }
 
 static void put_number_if(struct pg_array *array, bool there, int64_t number)
@@ -70,18 +61,18 @@ static void put_detail(struct pg_array *array, const struct job *job)
     X(answers, pg_array_number(array, verdict->answers))                                   \
     X(errors, pg_array_number(array, verdict->errors))                                     \
     X(unknowns, pg_array_number(array, verdict->unknowns))                                 \
-    X(evidence, pg_array_text(array, evidence_kind_text(told_kind(job))))                  \
-    X(authentic, pg_array_truth(array, evidence->authentic && !job->poison))               \
-    X(amount, put_number_if(array, tells_amount(job), evidence->amount_minor))             \
-    X(currency, pg_array_text(array, tells_amount(job) ? evidence->currency : NULL))       \
+    X(evidence, pg_array_text(array, evidence_kind_text(evidence->kind)))                  \
+    X(authentic, pg_array_truth(array, evidence->authentic))                               \
+    X(amount, put_number_if(array, evidence->has_amount, evidence->amount_minor))          \
+    X(currency, pg_array_text(array, evidence->has_amount ? evidence->currency : NULL))    \
     X(channel_number, put_told(array, job, evidence->channel_number))                      \
     X(code, put_told(array, job, evidence->code))                                          \
-    X(channel_rule, put_told(array, job, evidence->rule))                                  \
+    X(channel_rule, put_text_or_null(array, evidence->rule))                               \
     X(http, put_number_if(array, evidence->http_status != 0, evidence->http_status))       \
     X(latency_ms, pg_array_number(array, evidence->latency_ms))                            \
-    X(digest, put_told(array, job, evidence->body_digest))                                 \
-    X(asked, put_told(array, job, evidence->asked))                                        \
-    X(request_id, put_told(array, job, evidence->request_id))                              \
+    X(digest, put_text_or_null(array, evidence->body_digest))                              \
+    X(asked, put_text_or_null(array, evidence->asked))                                     \
+    X(request_id, put_text_or_null(array, evidence->request_id))                           \
     X(last, pg_array_truth(array, job->last))                                              \
     X(detail, put_detail(array, job))
 

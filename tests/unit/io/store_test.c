@@ -321,7 +321,7 @@ static void test_what_is_not_known_is_null(void **state)
                         "1 true true");
 }
 
-static void test_a_poisoned_row_tells_nothing_but_that(void **state)
+static void test_a_poisoned_row_withholds_the_channels_texts(void **state)
 {
     (void)state;
     track("D1", "'pi_1'");
@@ -340,6 +340,10 @@ static void test_a_poisoned_row_tells_nothing_but_that(void **state)
     assert_int_equal(bench.outcomes[0], OUTCOME_APPLIED);
     assert_string_equal(sql("SELECT reason || ': ' || detail FROM makegood.parked_order").text,
                         "poison: the database refuses to settle it: SQLSTATE 22021");
+    assert_string_equal(sql("SELECT coalesce(code, 'withheld') || ' ' || evidence || ' ' || authentic FROM "
+                            "makegood.query_log WHERE reason = 'poison'")
+                            .text,
+                        "withheld paid true");
 }
 
 static void test_release_gives_back(void **state)
@@ -468,7 +472,7 @@ int main(void)
         TEST(test_claim_reads_what_was_tracked),
         TEST(test_settle_and_repeat),
         TEST(test_what_is_not_known_is_null),
-        TEST(test_a_poisoned_row_tells_nothing_but_that),
+        TEST(test_a_poisoned_row_withholds_the_channels_texts),
         TEST(test_release_gives_back),
         TEST(test_two_settles_at_once),
         TEST(test_small_talk),
