@@ -57,7 +57,7 @@ struct pg {
     uint64_t random;
 
     struct call_list sent;    /* in the order of their answers */
-    struct call_list unsent;  /* the socket takes no more for now */
+    struct call_list unsent;  /* the socket takes no more at the moment */
     struct call_list refused; /* to be failed by `soon` */
     bool congested;
     bool leaving; /* another server is wanted: takes no call, goes once the sent ones are answered */

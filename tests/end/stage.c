@@ -205,8 +205,28 @@ void daemon_kill(int which)
     stage.kills++;
 }
 
+/* Before its first instruction a program can only be killed by a signal, not asked to stop. */
+static bool daemon_hears(pid_t pid, int signal)
+{
+    char path[64], line[128];
+    unsigned long long heard = 0, mask;
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    FILE *status = fopen(path, "re");
+    while (status && fgets(line, sizeof(line), status))
+        if (sscanf(line, "SigBlk: %llx", &mask) == 1 || sscanf(line, "SigCgt: %llx", &mask) == 1)
+            heard |= mask;
+    if (status)
+        fclose(status);
+    return heard >> (signal - 1) & 1;
+}
+
 void daemon_stop(int which)
 {
+    for (int i = 0; i < 500 && process_lives(stage.daemons[which]); i++) {
+        if (daemon_hears(stage.daemons[which], SIGTERM))
+            break;
+        usleep(10000);
+    }
     kill(stage.daemons[which], SIGTERM);
     int code = process_wait(stage.daemons[which], 30000);
     stage.daemons[which] = 0;
