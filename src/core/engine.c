@@ -8,8 +8,6 @@
 
 #include "core/engine_inner.h"
 
-#define UNFIT_REPEAT_MS 30000 /* a schema is mended by people */
-
 /* --- creation and configuration ------------------------------------------------------------------------- */
 
 static void engine_adopt_config(struct engine *engine, const struct engine_config *config)
@@ -250,20 +248,15 @@ static void lanes_bury(struct engine *engine)
     }
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static int64_t engine_next_ms(struct engine *engine, int64_t now_ms)
 {
     int64_t next_ms = settle_next_ms(engine, now_ms);
     for (struct lane *lane = engine->lanes; lane; lane = lane->next)
-        next_ms = earlier(next_ms, lane_next_ms(engine, lane, now_ms));
+        next_ms = smaller(next_ms, lane_next_ms(engine, lane, now_ms));
     if (engine->claiming || engine->stopping || engine->unfit_settle)
         return next_ms;
     int64_t poll_ms = engine->poll_at_ms;
-    return earlier(next_ms, poll_ms > engine->claim_not_before_ms ? poll_ms : engine->claim_not_before_ms);
+    return smaller(next_ms, poll_ms > engine->claim_not_before_ms ? poll_ms : engine->claim_not_before_ms);
 }
 
 int64_t engine_advance(struct engine *engine, int64_t now_ms)

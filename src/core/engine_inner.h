@@ -8,10 +8,16 @@
 #include "makegood/decide.h"
 #include "makegood/engine.h"
 
-#define SETTLES_MAX  2 /* settle calls under way: one is carried out while the next travels */
-#define RELEASES_MAX 2
-#define BATCHES      (SETTLES_MAX + RELEASES_MAX)
-#define NEVER_MS     INT64_MAX
+#define SETTLES_MAX     2 /* settle calls under way: one is carried out while the next travels */
+#define RELEASES_MAX    2
+#define BATCHES         (SETTLES_MAX + RELEASES_MAX)
+#define NEVER_MS        INT64_MAX
+#define UNFIT_REPEAT_MS 30000 /* a schema is mended by people */
+
+static inline int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 
 struct job_list {
     struct job *first;

@@ -135,11 +135,6 @@ void lanes_release(struct engine *engine, int64_t now_ms)
 
 /* --- wanting -------------------------------------------------------------------------------------------- */
 
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* How many questions can start within a quarter of the lease, by concurrency and by rate. */
 static int64_t lane_startable(const struct engine *engine, struct lane *lane, int64_t now_ms)
 {

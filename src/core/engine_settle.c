@@ -5,9 +5,8 @@
 
 #include "core/engine_inner.h"
 
-#define BUSY_FIRST_MS   40
-#define BUSY_SPREAD_MS  80
-#define UNFIT_REPEAT_MS 30000
+#define BUSY_FIRST_MS  40
+#define BUSY_SPREAD_MS 80
 
 static void batch_drop(struct batch *batch)
 {
@@ -95,21 +94,16 @@ void settle_wake(struct engine *engine, int64_t now_ms)
         engine->batches[i].repeat_at_ms = now_ms;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 int64_t settle_next_ms(const struct engine *engine, int64_t now_ms)
 {
     int64_t next_ms = NEVER_MS;
     for (const struct job *job = engine->lists[JOB_BUSY].first; job; job = job->next)
-        next_ms = earlier(next_ms, job->repeat_at_ms);
+        next_ms = smaller(next_ms, job->repeat_at_ms);
     for (int i = 0; i < SETTLES_MAX; i++)
         if (engine->batches[i].in_use && engine->batches[i].waiting)
-            next_ms = earlier(next_ms, engine->batches[i].repeat_at_ms);
+            next_ms = smaller(next_ms, engine->batches[i].repeat_at_ms);
     if (engine->lists[JOB_ANSWERED].count > 0 && settles_under_way(engine) == 0)
-        next_ms = earlier(next_ms, engine->answered_since_ms + engine->config.collect_ms);
+        next_ms = smaller(next_ms, engine->answered_since_ms + engine->config.collect_ms);
     return next_ms > now_ms ? next_ms : now_ms;
 }
 

@@ -37,7 +37,7 @@ struct daemon {
     bool progress; /* a line per second on stdout */
     int exit_code;
     uint64_t turns, turns_fed; /* the watchdog is fed when turns moved */
-    uint64_t resolved_told, queries_told;
+    uint64_t queries_told;
     int64_t started_ms, told_ms;
 };
 

@@ -53,25 +53,11 @@ static void other_changes_do_not(void **state)
     check_change(*state, "rate: 20", "rate: 30", NULL);
 }
 
-static int setup(void **state)
-{
-    static struct fixture fixture;
-    fixture_open(&fixture);
-    *state = &fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_close(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(some_changes_need_a_restart),
         cmocka_unit_test(other_changes_do_not),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

@@ -67,22 +67,8 @@ static void bitten_files_end_well(void **state)
     free(sample);
 }
 
-static int setup(void **state)
-{
-    static struct fixture fixture;
-    fixture_open(&fixture);
-    *state = &fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_close(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(bitten_files_end_well)};
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

@@ -96,20 +96,6 @@ static void relative_ones_are_credentials(void **state)
     unsetenv("CREDENTIALS_DIRECTORY");
 }
 
-static int setup(void **state)
-{
-    static struct fixture fixture;
-    fixture_open(&fixture);
-    *state = &fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_close(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -117,5 +103,5 @@ int main(void)
         cmocka_unit_test(wrong_contents_are_refused),    cmocka_unit_test(other_things_are_refused),
         cmocka_unit_test(relative_ones_are_credentials),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

@@ -274,20 +274,6 @@ static void the_last_one_frees(void **state)
     free(text);
 }
 
-static int setup(void **state)
-{
-    static struct fixture fixture;
-    fixture_open(&fixture);
-    *state = &fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_close(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,5 +289,5 @@ int main(void)
         cmocka_unit_test(the_mapping_is_the_contracts),
         cmocka_unit_test(the_last_one_frees),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

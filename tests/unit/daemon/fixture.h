@@ -47,6 +47,21 @@ static inline void fixture_close(struct fixture *fixture)
     assert_int_equal(rmdir(fixture->folder), 0);
 }
 
+/* For cmocka: *state is the fixture. */
+static inline int fixture_setup(void **state)
+{
+    static struct fixture fixture;
+    fixture_open(&fixture);
+    *state = &fixture;
+    return 0;
+}
+
+static inline int fixture_teardown(void **state)
+{
+    fixture_close(*state);
+    return 0;
+}
+
 static inline char *text_replace(char *text, const char *from, const char *to)
 {
     char *at = strstr(text, from);
