@@ -11,7 +11,6 @@
 #include "daemon/db.h"
 #include "daemon/migrate.h"
 #include "daemon/say.h"
-#include "io/pg_array.h"
 
 #define TRIES       3
 #define DIGEST_TEXT 65
@@ -101,23 +100,15 @@ static bool mapping_install(struct migrator *migrator, const void *what)
     return result != NULL;
 }
 
-static bool channels_announce(struct migrator *migrator, const void *what)
+static bool channel_announce(struct migrator *migrator, const void *what)
 {
-    (void)what;
-    const struct config *config = migrator->config;
-    struct pg_array names = {0};
-    struct pg_array delays = {0};
-    pg_array_start(&names);
-    pg_array_start(&delays);
-    for (int i = 0; i < config->channel_count; i++) {
-        pg_array_text(&names, config->policies[i].channel);
-        pg_array_number(&delays, config->policies[i].schedule_ms[0]);
-    }
-    const char *values[] = {pg_array_end(&names), pg_array_end(&delays)};
-    PGresult *result = db_ask(&migrator->db, "SELECT makegood.announce($1::text[], $2::bigint[])", 2, values);
+    const struct policy *policy = what;
+    char delay[24];
+    snprintf(delay, sizeof(delay), "%" PRId64, policy->schedule_ms[0]);
+    const char *values[] = {policy->channel, delay};
+    PGresult *result =
+        db_ask(&migrator->db, "SELECT makegood.announce(ARRAY[$1::text], ARRAY[$2::bigint])", 2, values);
     PQclear(result);
-    pg_array_finish(&names);
-    pg_array_finish(&delays);
     return result != NULL;
 }
 
@@ -211,11 +202,13 @@ static bool mapping_bring(struct migrator *migrator)
     return true;
 }
 
+/* Each in a transaction of its own: it holds one row's lock, so it can not deadlock with a daemon's. */
 static bool channels_bring(struct migrator *migrator)
 {
     const struct config *config = migrator->config;
-    if (!transaction_run(migrator, "channels", channels_announce, NULL))
-        return false;
+    for (int i = 0; i < config->channel_count; i++)
+        if (!transaction_run(migrator, config->policies[i].channel, channel_announce, &config->policies[i]))
+            return false;
     printf("channels: announced");
     for (int i = 0; i < config->channel_count; i++)
         printf("%s %s", i ? "," : "", config->policies[i].channel);

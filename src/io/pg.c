@@ -44,8 +44,6 @@ static void list_move(struct call_list *from, struct call_list *to)
 
 static void call_free(struct call *call)
 {
-    for (int i = 0; call->values && i < call->statement->params; i++)
-        free(call->values[i]);
     free(call->values);
     PQclear(call->result);
     free(call);
@@ -91,7 +89,24 @@ static void prepared_forget(struct pg *pg, const struct pg_statement *statement)
             pg->prepared[i--] = pg->prepared[--pg->prepared_count];
 }
 
-static bool send_prepared(struct pg *pg, struct call *call, const char *const *values)
+/* Values as libpq takes them. */
+struct parameters {
+    const char *values[PARAMS_MAX];
+    int lengths[PARAMS_MAX];
+    int formats[PARAMS_MAX];
+};
+
+static void parameters_set(struct parameters *to, const struct pg_value *values, int count)
+{
+    assert(count <= PARAMS_MAX);
+    for (int i = 0; i < count; i++) {
+        to->values[i] = values[i].bytes;
+        to->lengths[i] = values[i].length;
+        to->formats[i] = values[i].binary;
+    }
+}
+
+static bool send_prepared(struct pg *pg, struct call *call, const struct parameters *with)
 {
     const struct pg_statement *statement = call->statement;
     if (!is_prepared(pg, statement)) {
@@ -101,15 +116,19 @@ static bool send_prepared(struct pg *pg, struct call *call, const char *const *v
         pg->prepared[pg->prepared_count++] = statement->name;
         call->prepares = true;
     }
-    return PQsendQueryPrepared(pg->conn, statement->name, statement->params, values, NULL, NULL, 0);
+    return PQsendQueryPrepared(pg->conn, statement->name, statement->params, with->values, with->lengths,
+                               with->formats, 0);
 }
 
-static bool send_query(struct pg *pg, struct call *call, const char *const *values)
+static bool send_query(struct pg *pg, struct call *call, const struct pg_value *values)
 {
+    const struct pg_statement *statement = call->statement;
+    struct parameters with;
+    parameters_set(&with, values, statement->params);
     if (pg->options.prepared)
-        return send_prepared(pg, call, values);
-    return PQsendQueryParams(pg->conn, call->statement->sql, call->statement->params, NULL, values, NULL,
-                             NULL, 0);
+        return send_prepared(pg, call, &with);
+    return PQsendQueryParams(pg->conn, statement->sql, statement->params, NULL, with.values, with.lengths,
+                             with.formats, 0);
 }
 
 /* Writes what the socket takes; asks to hear of room for the rest only while there is a rest. */
@@ -125,7 +144,7 @@ static bool flush(struct pg *pg)
 }
 
 /* From here on the call counts as sent: parts of it may have reached the server. */
-static void call_send(struct pg *pg, struct call *call, const char *const *values)
+static void call_send(struct pg *pg, struct call *call, const struct pg_value *values)
 {
     if (!pg->sent.first)
         pg_timer_restart(pg, pg->options.call_timeout_ms);
@@ -141,22 +160,32 @@ static void unsent_send(struct pg *pg)
 {
     while (pg->unsent.first && !pg->congested && !pg->broken) {
         struct call *call = list_pop(&pg->unsent);
-        call_send(pg, call, (const char *const *)call->values);
+        call_send(pg, call, call->values);
     }
 }
 
-static bool values_copy(struct call *call, const char *const *values)
+/* One piece of memory: the values, then their bytes, each with a final NUL. */
+static struct pg_value *values_copy(const struct pg_value *values, int count)
 {
-    call->values = calloc((size_t)call->statement->params + 1, sizeof(*call->values));
-    if (!call->values)
-        return false;
-    for (int i = 0; i < call->statement->params; i++)
-        if (values[i] && !(call->values[i] = strdup(values[i])))
-            return false;
-    return true;
+    size_t bytes = 1; /* also a copy of no values is some memory */
+    for (int i = 0; i < count; i++)
+        bytes += (size_t)values[i].length + 1;
+    struct pg_value *copy = malloc((size_t)count * sizeof(*copy) + bytes);
+    if (!copy)
+        return NULL;
+    char *at = (char *)(copy + count);
+    for (int i = 0; i < count; i++) {
+        copy[i] = values[i];
+        if (!values[i].bytes)
+            continue;
+        copy[i].bytes = memcpy(at, values[i].bytes, (size_t)values[i].length);
+        at[values[i].length] = '\0';
+        at += values[i].length + 1;
+    }
+    return copy;
 }
 
-int pg_call(struct pg *pg, const struct pg_statement *statement, const char *const *values, pg_done done,
+int pg_call(struct pg *pg, const struct pg_statement *statement, const struct pg_value *values, pg_done done,
             void *self)
 {
     struct call *call = calloc(1, sizeof(*call));
@@ -168,7 +197,7 @@ int pg_call(struct pg *pg, const struct pg_statement *statement, const char *con
         pg_refuse_soon(pg);
     } else if (!pg->congested && !pg->unsent.first) {
         call_send(pg, call, values);
-    } else if (values_copy(call, values)) {
+    } else if ((call->values = values_copy(values, statement->params))) {
         list_push(&pg->unsent, call);
     } else {
         call_free(call);
@@ -333,8 +362,8 @@ static void on_hello(void *self, const struct pg_answer *answer)
 void pg_hello(struct pg *pg)
 {
     char bound_ms[24];
-    const char *values[] = {bound_ms};
     snprintf(bound_ms, sizeof(bound_ms), "%" PRId64, pg->options.call_timeout_ms * 9 / 10 + 1);
+    const struct pg_value values[] = {pg_text(bound_ms)};
     if (pg->options.prepared)
         pg_call(pg, &hello, values, on_hello, NULL);
 }

@@ -9,6 +9,7 @@
 #include <libpq-fe.h>
 #include <uv.h>
 
+#include "io/pg_value.h"
 #include "makegood/engine.h"
 
 struct pg;
@@ -40,10 +41,12 @@ struct pg_answer {
     const char *message;  /* one line */
 };
 
+#define PARAMS_MAX 32
+
 struct pg_statement {
     const char *name; /* unique, static: the prepared statement's */
     const char *sql;  /* static */
-    int params;
+    int params;       /* at most PARAMS_MAX */
 };
 
 typedef void (*pg_done)(void *self, const struct pg_answer *answer);
@@ -56,9 +59,9 @@ void pg_destroy(struct pg *pg);
 
 bool pg_is_up(const struct pg *pg);
 
-/* Queues a call; values are text or NULL, copied. While down it fails at once (from the loop) with
- * FAILURE_LATER. done is called exactly once, never from inside pg_call. */
-int pg_call(struct pg *pg, const struct pg_statement *statement, const char *const *values, pg_done done,
+/* Queues a call; values are copied, as many as the statement has parameters. While down it fails at once (from
+ * the loop) with FAILURE_LATER. done is called exactly once, never from inside pg_call. */
+int pg_call(struct pg *pg, const struct pg_statement *statement, const struct pg_value *values, pg_done done,
             void *self);
 
 #endif

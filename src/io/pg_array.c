@@ -1,96 +1,120 @@
-/* Array literals: see pg_array.h. Every text is quoted, so that no word (NULL) and no character means more
- * than itself; inside the quotes only the quote and the backslash do. */
+/* Arrays in binary: see pg_array.h. The form is array_recv's and array_send's, in PostgreSQL's
+ * src/backend/utils/adt/arrayfuncs.c; all numbers are 32 bits, big-endian:
+ *
+ *   dimensions, whether there are nulls, OID of the elements' type   all there is of an empty array
+ *   number of elements, index of the first one
+ *   length (-1: null) and bytes of each element, as its type's receive function reads them */
 #include "io/pg_array.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <assert.h>
+#include <endian.h>
+#include <limits.h>
 #include <stdlib.h>
-#include <string.h>
 
-#define FIRST_BYTES 256
+#include "io/uuid.h"
 
-static bool reserve(struct pg_array *array, size_t more)
+#define FIRST_BYTES  256
+#define HEADER_BYTES 20
+#define EMPTY_BYTES  12
+
+/* Where `more` bytes may be written, behind what is there; NULL when there is no room. */
+static char *extend(struct pg_array *array, size_t more)
 {
     size_t needed = array->length + more;
-    if (array->failed || needed <= array->capacity)
-        return !array->failed;
-    size_t capacity = array->capacity ? array->capacity : FIRST_BYTES;
-    while (capacity < needed)
-        capacity *= 2;
-    char *bytes = realloc(array->bytes, capacity);
-    array->failed = !bytes;
-    if (!bytes)
-        return false;
-    array->bytes = bytes;
-    array->capacity = capacity;
-    return true;
+    array->failed = array->failed || needed > INT_MAX;
+    if (!array->failed && needed > array->capacity) {
+        size_t capacity = array->capacity ? array->capacity : FIRST_BYTES;
+        while (capacity < needed)
+            capacity *= 2;
+        char *bytes = realloc(array->bytes, capacity);
+        array->failed = !bytes;
+        array->bytes = bytes ? bytes : array->bytes;
+        array->capacity = bytes ? capacity : array->capacity;
+    }
+    if (array->failed)
+        return NULL;
+    array->length = needed;
+    return array->bytes + needed - more;
 }
 
-static void append(struct pg_array *array, const char *bytes, size_t length)
+static void put(struct pg_array *array, const void *bytes, size_t length)
 {
-    if (!reserve(array, length))
+    uint32_t prefix = htobe32((uint32_t)length);
+    char *at = extend(array, sizeof(prefix) + length);
+    if (!at)
         return;
-    memcpy(array->bytes + array->length, bytes, length);
-    array->length += length;
+    memcpy(at, &prefix, sizeof(prefix));
+    memcpy(at + sizeof(prefix), bytes, length);
+    array->count++;
 }
 
-static void separate(struct pg_array *array)
-{
-    if (array->length > 1)
-        append(array, ",", 1);
-}
-
-void pg_array_start(struct pg_array *array)
+void pg_array_start(struct pg_array *array, enum pg_type type)
 {
     array->length = 0;
+    array->type = type;
+    array->count = 0;
+    array->has_null = false;
     array->failed = false;
-    append(array, "{", 1);
+    extend(array, HEADER_BYTES); /* to be written at the end */
 }
 
 void pg_array_text(struct pg_array *array, const char *text)
 {
-    if (!text) {
+    assert(array->type == PG_TEXT);
+    if (text)
+        put(array, text, strlen(text));
+    else
         pg_array_null(array);
-        return;
-    }
-    separate(array);
-    append(array, "\"", 1);
-    while (*text) {
-        size_t plain = strcspn(text, "\"\\");
-        append(array, text, plain);
-        text += plain;
-        if (*text) {
-            append(array, "\\", 1);
-            append(array, text++, 1);
-        }
-    }
-    append(array, "\"", 1);
 }
 
 void pg_array_number(struct pg_array *array, int64_t number)
 {
-    char text[24];
-    int length = snprintf(text, sizeof(text), "%" PRId64, number);
-    separate(array);
-    append(array, text, (size_t)length);
+    uint64_t wide = htobe64((uint64_t)number);
+    uint32_t narrow = htobe32((uint32_t)number);
+    assert(array->type == PG_INT8 || (array->type == PG_INT4 && number >= INT32_MIN && number <= INT32_MAX));
+    if (array->type == PG_INT8)
+        put(array, &wide, sizeof(wide));
+    else
+        put(array, &narrow, sizeof(narrow));
 }
 
 void pg_array_truth(struct pg_array *array, bool truth)
 {
-    separate(array);
-    append(array, truth ? "t" : "f", 1);
+    char byte = truth;
+    assert(array->type == PG_BOOL);
+    put(array, &byte, 1);
+}
+
+void pg_array_uuid(struct pg_array *array, const char *canonical)
+{
+    unsigned char bytes[UUID_BYTES];
+    bool parsed = uuid_parse(canonical, bytes);
+    assert(parsed && array->type == PG_UUID);
+    put(array, bytes, sizeof(bytes));
 }
 
 void pg_array_null(struct pg_array *array)
 {
-    separate(array);
-    append(array, "NULL", 4);
+    char *at = extend(array, sizeof(uint32_t));
+    if (!at)
+        return;
+    memset(at, 0xff, sizeof(uint32_t));
+    array->has_null = true;
+    array->count++;
 }
 
-const char *pg_array_end(struct pg_array *array)
+bool pg_array_end(struct pg_array *array, struct pg_value *out)
 {
-    append(array, "}", 2); /* with its final NUL */
-    return array->failed ? NULL : array->bytes;
+    uint32_t first = 1;
+    uint32_t header[] = {htobe32(array->count > 0), htobe32(array->has_null), htobe32(array->type),
+                         htobe32(array->count), htobe32(first)};
+    _Static_assert(sizeof(header) == HEADER_BYTES, "");
+    if (array->failed)
+        return false;
+    memcpy(array->bytes, header, sizeof(header));
+    *out = (struct pg_value){
+        .bytes = array->bytes, .length = array->count > 0 ? (int)array->length : EMPTY_BYTES, .binary = true};
+    return true;
 }
 
 void pg_array_finish(struct pg_array *array)

@@ -14,7 +14,7 @@ enum pg_state { PG_WAITING, PG_CONNECTING, PG_UP, PG_CLOSED };
 
 struct call {
     const struct pg_statement *statement;
-    char **values; /* a copy, while it can not be sent; else NULL */
+    struct pg_value *values; /* a copy, while it can not be sent; else NULL */
     pg_done done;
     void *self;
     bool prepares;    /* its statement is prepared in the same breath */

@@ -171,17 +171,19 @@ static void on_claim(void *self, const struct pg_answer *answer)
 
 void store_claim(struct store *store, const struct claim_want *wants, int count, int64_t lease_ms)
 {
+    struct pg_array *channels = &store->arrays[0];
+    struct pg_array *limits = &store->arrays[1];
     char lease[24];
     snprintf(lease, sizeof(lease), "%" PRId64, lease_ms);
-    pg_array_start(&store->arrays[0]);
-    pg_array_start(&store->arrays[1]);
+    struct pg_value values[] = {pg_text(store->instance), {0}, {0}, pg_text(lease)};
+    pg_array_start(channels, PG_TEXT);
+    pg_array_start(limits, PG_INT4);
     for (int i = 0; i < count; i++) {
-        pg_array_text(&store->arrays[0], wants[i].channel);
-        pg_array_number(&store->arrays[1], wants[i].limit);
+        pg_array_text(channels, wants[i].channel);
+        pg_array_number(limits, wants[i].limit);
     }
-    const char *values[] = {store->instance, pg_array_end(&store->arrays[0]), pg_array_end(&store->arrays[1]),
-                            lease};
-    if (values[1] && values[2] && pg_call(store->claim.pg, &statement_claim, values, on_claim, store) == 0)
+    if (pg_array_end(channels, &values[1]) && pg_array_end(limits, &values[2]) &&
+        pg_call(store->claim.pg, &statement_claim, values, on_claim, store) == 0)
         return;
     store->claim_failed = true;
     excuse_soon(store);
@@ -226,7 +228,7 @@ static void on_settle(void *self, const struct pg_answer *answer)
 void store_settle(struct store *store, struct batch *batch)
 {
     struct parcel *parcel = parcel_take(store, batch);
-    const char *values[1 + SETTLE_ARRAYS] = {store->instance};
+    struct pg_value values[1 + SETTLE_ARRAYS] = {pg_text(store->instance)};
     if (!settle_write(store->arrays, batch, values + 1) ||
         pg_call(store->rest.pg, &statement_settle, values, on_settle, parcel) < 0)
         parcel_excuse(parcel);
@@ -247,7 +249,7 @@ static void on_release(void *self, const struct pg_answer *answer)
 void store_release(struct store *store, struct batch *batch)
 {
     struct parcel *parcel = parcel_take(store, batch);
-    const char *values[RELEASE_ARRAYS];
+    struct pg_value values[RELEASE_ARRAYS];
     if (!release_write(store->arrays, batch, values) ||
         pg_call(store->rest.pg, &statement_release, values, on_release, parcel) < 0)
         parcel_excuse(parcel);
@@ -277,7 +279,7 @@ static void on_told(void *self, const struct pg_answer *answer)
         log_event(LOG_WARNED, "call_failed", "sqlstate", answer->sqlstate, "detail", answer->message, NULL);
 }
 
-static void tell(struct store *store, const struct pg_statement *statement, const char *const *values)
+static void tell(struct store *store, const struct pg_statement *statement, const struct pg_value *values)
 {
     if (pg_call(store->rest.pg, statement, values, on_told, NULL) < 0)
         log_event(LOG_WARNED, "call_failed", "detail", NO_MEMORY, NULL);
@@ -285,21 +287,22 @@ static void tell(struct store *store, const struct pg_statement *statement, cons
 
 void store_announce(struct store *store, const struct policy *policies, int count)
 {
-    pg_array_start(&store->arrays[0]);
-    pg_array_start(&store->arrays[1]);
+    struct pg_array *channels = &store->arrays[0];
+    struct pg_array *delays = &store->arrays[1];
+    struct pg_value values[2];
+    pg_array_start(channels, PG_TEXT);
+    pg_array_start(delays, PG_INT8);
     for (int i = 0; i < count; i++) {
-        pg_array_text(&store->arrays[0], policies[i].channel);
-        pg_array_number(&store->arrays[1], policies[i].schedule_ms[0]);
+        pg_array_text(channels, policies[i].channel);
+        pg_array_number(delays, policies[i].schedule_ms[0]);
     }
-    const char *values[] = {pg_array_end(&store->arrays[0]), pg_array_end(&store->arrays[1])};
-    if (values[0] && values[1])
+    if (pg_array_end(channels, &values[0]) && pg_array_end(delays, &values[1]))
         tell(store, &statement_announce, values);
 }
 
 void store_prepare_months(struct store *store)
 {
-    const char *values[] = {NULL};
-    tell(store, &statement_months, values);
+    tell(store, &statement_months, NULL);
 }
 
 static void on_backlog(void *self, const struct pg_answer *answer)
@@ -313,11 +316,10 @@ static void on_backlog(void *self, const struct pg_answer *answer)
 
 void store_backlog(struct store *store, void (*done)(void *self, const struct backlog *found), void *self)
 {
-    const char *values[] = {NULL};
     struct talk *talk = talk_make(self);
     if (talk)
         talk->backlog_done = done;
-    if (talk && pg_call(store->rest.pg, &statement_backlog, values, on_backlog, talk) == 0)
+    if (talk && pg_call(store->rest.pg, &statement_backlog, NULL, on_backlog, talk) == 0)
         return;
     free(talk);
     done(self, NULL);
@@ -356,7 +358,7 @@ void store_verify(struct store *store, int version, const char *mapping,
 {
     char number[16];
     snprintf(number, sizeof(number), "%d", version);
-    const char *values[] = {number, mapping};
+    const struct pg_value values[] = {pg_text(number), pg_text(mapping)};
     struct talk *talk = talk_make(store->self);
     if (talk)
         talk->verify_done = done;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "io/number.h"
+#include "io/uuid.h"
 
 enum {
     AT_ATTEMPT_ID,
@@ -31,7 +32,8 @@ enum {
 
 static bool is_token(const char *text)
 {
-    return strlen(text) == TOKEN_BYTES - 1 && text[strspn(text, "0123456789abcdef-")] == '\0';
+    unsigned char bytes[UUID_BYTES];
+    return uuid_parse(text, bytes);
 }
 
 static bool is_currency(const char *text)

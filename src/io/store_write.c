@@ -36,7 +36,7 @@ static void put_detail(struct pg_array *array, const struct job *job)
     pg_array_text(array, job->poison ? detail : NULL);
 }
 
-#define COLUMN(name, statement)                                              \
+#define COLUMN(name, type, statement)                                        \
     static void column_##name(struct pg_array *array, const struct job *job) \
     {                                                                        \
         const struct lost_order *order = &job->order;                        \
@@ -46,65 +46,67 @@ static void put_detail(struct pg_array *array, const struct job *job)
         statement;                                                           \
     }
 
-/* X(NAME, how it is written) */
-#define SETTLE_COLUMNS(X)                                                                  \
-    X(attempt, pg_array_number(array, order->attempt_id))                                  \
-    X(token, pg_array_text(array, order->token))                                           \
-    X(claimed_us, pg_array_number(array, order->claimed_us))                               \
-    X(order_no, pg_array_text(array, order->order_no))                                     \
-    X(channel, pg_array_text(array, order->channel))                                       \
-    X(number, put_text_or_null(array, order->number))                                      \
-    X(verdict, pg_array_text(array, verdict_kind_text(verdict->kind)))                     \
-    X(reason, pg_array_text(array, park_reason_text(verdict->reason)))                     \
-    X(rule, pg_array_text(array, verdict->rule))                                           \
-    X(due_in_ms, put_number_if(array, verdict->kind == VERDICT_RETRY, verdict->due_in_ms)) \
-    X(answers, pg_array_number(array, verdict->answers))                                   \
-    X(errors, pg_array_number(array, verdict->errors))                                     \
-    X(unknowns, pg_array_number(array, verdict->unknowns))                                 \
-    X(evidence, pg_array_text(array, evidence_kind_text(evidence->kind)))                  \
-    X(authentic, pg_array_truth(array, evidence->authentic))                               \
-    X(amount, put_number_if(array, evidence->has_amount, evidence->amount_minor))          \
-    X(currency, pg_array_text(array, evidence->has_amount ? evidence->currency : NULL))    \
-    X(channel_number, put_told(array, job, evidence->channel_number))                      \
-    X(code, put_told(array, job, evidence->code))                                          \
-    X(channel_rule, put_text_or_null(array, evidence->rule))                               \
-    X(http, put_number_if(array, evidence->http_status != 0, evidence->http_status))       \
-    X(latency_ms, pg_array_number(array, evidence->latency_ms))                            \
-    X(digest, put_text_or_null(array, evidence->body_digest))                              \
-    X(asked, put_text_or_null(array, evidence->asked))                                     \
-    X(request_id, put_text_or_null(array, evidence->request_id))                           \
-    X(last, pg_array_truth(array, job->last))                                              \
-    X(detail, put_detail(array, job))
+/* X(NAME, type of the elements, how one is written), in the order of the parameters */
+#define SETTLE_COLUMNS(X)                                                                           \
+    X(attempt, PG_INT8, pg_array_number(array, order->attempt_id))                                  \
+    X(token, PG_UUID, pg_array_uuid(array, order->token))                                           \
+    X(claimed_us, PG_INT8, pg_array_number(array, order->claimed_us))                               \
+    X(order_no, PG_TEXT, pg_array_text(array, order->order_no))                                     \
+    X(channel, PG_TEXT, pg_array_text(array, order->channel))                                       \
+    X(number, PG_TEXT, put_text_or_null(array, order->number))                                      \
+    X(verdict, PG_TEXT, pg_array_text(array, verdict_kind_text(verdict->kind)))                     \
+    X(reason, PG_TEXT, pg_array_text(array, park_reason_text(verdict->reason)))                     \
+    X(rule, PG_TEXT, pg_array_text(array, verdict->rule))                                           \
+    X(due_in_ms, PG_INT8, put_number_if(array, verdict->kind == VERDICT_RETRY, verdict->due_in_ms)) \
+    X(answers, PG_INT4, pg_array_number(array, verdict->answers))                                   \
+    X(errors, PG_INT4, pg_array_number(array, verdict->errors))                                     \
+    X(unknowns, PG_INT4, pg_array_number(array, verdict->unknowns))                                 \
+    X(evidence, PG_TEXT, pg_array_text(array, evidence_kind_text(evidence->kind)))                  \
+    X(authentic, PG_BOOL, pg_array_truth(array, evidence->authentic))                               \
+    X(amount, PG_INT8, put_number_if(array, evidence->has_amount, evidence->amount_minor))          \
+    X(currency, PG_TEXT, pg_array_text(array, evidence->has_amount ? evidence->currency : NULL))    \
+    X(channel_number, PG_TEXT, put_told(array, job, evidence->channel_number))                      \
+    X(code, PG_TEXT, put_told(array, job, evidence->code))                                          \
+    X(channel_rule, PG_TEXT, put_text_or_null(array, evidence->rule))                               \
+    X(http, PG_INT4, put_number_if(array, evidence->http_status != 0, evidence->http_status))       \
+    X(latency_ms, PG_INT4, pg_array_number(array, evidence->latency_ms))                            \
+    X(digest, PG_TEXT, put_text_or_null(array, evidence->body_digest))                              \
+    X(asked, PG_TEXT, put_text_or_null(array, evidence->asked))                                     \
+    X(request_id, PG_TEXT, put_text_or_null(array, evidence->request_id))                           \
+    X(last, PG_BOOL, pg_array_truth(array, job->last))                                              \
+    X(detail, PG_TEXT, put_detail(array, job))
 
 SETTLE_COLUMNS(COLUMN)
 
-typedef void (*put_column)(struct pg_array *array, const struct job *job);
+struct column {
+    enum pg_type type;
+    void (*put)(struct pg_array *array, const struct job *job);
+};
 
-static bool batch_write(struct pg_array *arrays, const struct batch *batch, const put_column *columns,
-                        int count, const char **out)
+static bool batch_write(struct pg_array *arrays, const struct batch *batch, const struct column *columns,
+                        int count, struct pg_value *out)
 {
     for (int i = 0; i < count; i++) {
-        pg_array_start(&arrays[i]);
+        pg_array_start(&arrays[i], columns[i].type);
         for (int j = 0; j < batch->count; j++)
-            columns[i](&arrays[i], batch->jobs[j]);
-        out[i] = pg_array_end(&arrays[i]);
-        if (!out[i])
+            columns[i].put(&arrays[i], batch->jobs[j]);
+        if (!pg_array_end(&arrays[i], &out[i]))
             return false;
     }
     return true;
 }
 
-bool settle_write(struct pg_array *arrays, const struct batch *batch, const char **out)
+bool settle_write(struct pg_array *arrays, const struct batch *batch, struct pg_value *out)
 {
-#define X(name, ...) column_##name,
-    static const put_column columns[] = {SETTLE_COLUMNS(X)};
+#define X(name, type, statement) {type, column_##name},
+    static const struct column columns[] = {SETTLE_COLUMNS(X)};
 #undef X
     _Static_assert(sizeof(columns) / sizeof(columns[0]) == SETTLE_ARRAYS, "as many as settle() has arrays");
     return batch_write(arrays, batch, columns, SETTLE_ARRAYS, out);
 }
 
-bool release_write(struct pg_array *arrays, const struct batch *batch, const char **out)
+bool release_write(struct pg_array *arrays, const struct batch *batch, struct pg_value *out)
 {
-    static const put_column columns[RELEASE_ARRAYS] = {column_attempt, column_token};
+    static const struct column columns[RELEASE_ARRAYS] = {{PG_INT8, column_attempt}, {PG_UUID, column_token}};
     return batch_write(arrays, batch, columns, RELEASE_ARRAYS, out);
 }

@@ -10,8 +10,8 @@
 #define RELEASE_ARRAYS 2
 #define ARRAYS_MAX     SETTLE_ARRAYS
 
-/* Literals, valid until the arrays are used again. False when memory ran out. */
-bool settle_write(struct pg_array *arrays, const struct batch *batch, const char **out);
-bool release_write(struct pg_array *arrays, const struct batch *batch, const char **out);
+/* Values, valid until the arrays are used again. False when memory ran out. */
+bool settle_write(struct pg_array *arrays, const struct batch *batch, struct pg_value *out);
+bool release_write(struct pg_array *arrays, const struct batch *batch, struct pg_value *out);
 
 #endif

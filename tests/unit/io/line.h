@@ -28,7 +28,7 @@ struct reply {
     enum failure failure;
     char sqlstate[6];
     char message[256];
-    char text[256]; /* first column of the first row */
+    char text[1024]; /* first column of the first row */
     int rows;
 };
 
@@ -124,23 +124,36 @@ static inline void on_reply(void *self, const struct pg_answer *answer)
         snprintf(reply->text, sizeof(reply->text), "%s", PQgetvalue(answer->rows, 0, 0));
 }
 
-/* At most one parameter. */
-static inline void call(struct line *line, struct reply *reply, const struct pg_statement *statement,
-                        const char *value)
+static inline void call_with(struct line *line, struct reply *reply, const struct pg_statement *statement,
+                             const struct pg_value *values)
 {
-    const char *values[] = {value};
     *reply = (struct reply){.line = line};
     assert_int_equal(pg_call(line->pg, statement, values, on_reply, reply), 0);
     assert_int_equal(reply->turn, 0); /* never from inside */
 }
 
+/* At most one parameter, as text. */
+static inline void call(struct line *line, struct reply *reply, const struct pg_statement *statement,
+                        const char *value)
+{
+    const struct pg_value values[] = {pg_text(value)};
+    call_with(line, reply, statement, values);
+}
+
 /* Asks and waits. */
-static inline struct reply ask(struct line *line, const struct pg_statement *statement, const char *value)
+static inline struct reply ask_with(struct line *line, const struct pg_statement *statement,
+                                    const struct pg_value *values)
 {
     struct reply reply;
-    call(line, &reply, statement, value);
+    call_with(line, &reply, statement, values);
     line_until(line, &reply.turn, 1);
     return reply;
+}
+
+static inline struct reply ask(struct line *line, const struct pg_statement *statement, const char *value)
+{
+    const struct pg_value values[] = {pg_text(value)};
+    return ask_with(line, statement, values);
 }
 
 #define STATEMENT(id, params_, sql_) static const struct pg_statement id = {#id, sql_, params_}

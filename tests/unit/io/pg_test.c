@@ -215,6 +215,34 @@ static void test_congestion_keeps_the_order(void **state)
     }
 }
 
+/* Zeros and lengths included, whether it could be sent at once or had to be kept. */
+static void test_values_of_every_form_are_copied(void **state)
+{
+    STATEMENT(describe, 3,
+              "SELECT octet_length($1::bytea) || ' ' || get_byte($1, 0) || ' ' || get_byte($1, "
+              "octet_length($1) - 1) || ' ' || coalesce($2::text, 'null') "
+              "|| ' ' || $3::text");
+    static struct reply replies[12];
+    static char bulk[BULK];
+    char text[16];
+    (void)state;
+    memset(bulk + BULK / 2, 'z', BULK / 2);
+    for (int i = 0; i < 12; i++) {
+        snprintf(text, sizeof(text), "call %d", i);
+        bulk[0] = (char)i;
+        const struct pg_value values[] = {{bulk, BULK - i, true}, pg_text(NULL), pg_text(text)};
+        call_with(&line, &replies[i], &describe, values);
+    }
+    bulk[0] = 'x';
+    text[0] = 'x';
+    line_until(&line, &line.replies, 12);
+    for (int i = 0; i < 12; i++) {
+        char expected[64];
+        snprintf(expected, sizeof(expected), "%d %d %d null call %d", BULK - i, i, 'z', i);
+        assert_string_equal(replies[i].text, expected);
+    }
+}
+
 static void test_destroying_fails_what_is_queued(void **state)
 {
     static struct reply replies[12];
@@ -326,6 +354,7 @@ int main(void)
         BOTH(test_a_backend_ended_in_mid_call_leaves_it_unknown),
         BOTH(test_an_idle_backend_that_ends_is_noticed),
         BOTH(test_congestion_keeps_the_order),
+        BOTH(test_values_of_every_form_are_copied),
         BOTH(test_destroying_fails_what_is_queued),
         BOTH(test_a_session_is_set_only_where_it_is_ours),
         BOTH(test_notices_do_not_reach_stderr),

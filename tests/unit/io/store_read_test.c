@@ -111,6 +111,7 @@ static void test_bad_rows_are_told(void **state)
         {0, "x", "attempt_id"},
         {1, NULL, "token"},
         {1, "not-a-uuid", "token"},
+        {1, "------------------------------------", "token"},
         {2, "12:30", "claim time"},
         {3, NULL, "order_no"},
         {3, "../etc/passwd", "order_no"},

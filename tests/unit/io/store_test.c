@@ -170,11 +170,11 @@ static void wait_for(int answers)
     loop_until(&bench.loop, &bench.answers, answers);
 }
 
-static void store_open(const char *conninfo)
+static void store_open(const char *conninfo, bool prepared)
 {
     static const struct store_events events = {on_claimed,       on_misread,  on_claim_failed, on_settled,
                                                on_settle_failed, on_released, on_up,           on_down};
-    struct pg_options options = options_for(conninfo, true);
+    struct pg_options options = options_for(conninfo, prepared);
     memset(&bench, 0, sizeof(bench));
     assert_int_equal(uv_loop_init(&bench.loop), 0);
     assert_int_equal(store_create(&bench.store, &bench.loop, &options, "test-1", &events, &bench), 0);
@@ -182,11 +182,11 @@ static void store_open(const char *conninfo)
     assert_true(store_is_up(bench.store));
 }
 
+/* A state that a test begins with says: not prepared. */
 static int store_up(void **state)
 {
-    (void)state;
     sql("TRUNCATE makegood.lost_order, makegood.parked_order, public.orders");
-    store_open(daemon_conninfo);
+    store_open(daemon_conninfo, *state == NULL);
     return 0;
 }
 
@@ -415,7 +415,7 @@ static void test_a_database_without_the_schema_is_a_fault(void **state)
     store_down(NULL);
     sql("CREATE DATABASE bare");
     snprintf(conninfo, sizeof(conninfo), "host=%s/pg/socket user=the_daemon dbname=bare", place.folder);
-    store_open(conninfo);
+    store_open(conninfo, true);
     verify(1000, MAPPING);
     assert_false(bench.failed);
     assert_int_equal(bench.faults, 1);
@@ -467,15 +467,19 @@ static void test_the_server_goes_and_returns(void **state)
 
 int main(void)
 {
-#define TEST(test) cmocka_unit_test_setup_teardown(test, store_up, store_down)
+#define TEST(test)       cmocka_unit_test_setup_teardown(test, store_up, store_down)
+#define UNPREPARED(test) cmocka_unit_test_prestate_setup_teardown(test, store_up, store_down, &bench)
     const struct CMUnitTest tests[] = {
         TEST(test_claim_reads_what_was_tracked),
         TEST(test_settle_and_repeat),
+        UNPREPARED(test_settle_and_repeat),
         TEST(test_what_is_not_known_is_null),
         TEST(test_a_poisoned_row_withholds_the_channels_texts),
         TEST(test_release_gives_back),
+        UNPREPARED(test_release_gives_back),
         TEST(test_two_settles_at_once),
         TEST(test_small_talk),
+        UNPREPARED(test_small_talk),
         TEST(test_verify),
         TEST(test_a_database_without_the_schema_is_a_fault),
         TEST(test_a_row_that_can_not_be_read_is_left_out),
