@@ -142,9 +142,10 @@ CREATE TABLE query_log (
   outcome        text        NOT NULL,
   status_before  text,                              -- of the shop's order
   status_after   text,
-  PRIMARY KEY (claimed_at, token, attempt_id)
+  -- A claim's row: claimed_at, token, attempt_id. The order that the attempt is of stands before them, so that the same
+  -- index tells an order's history.
+  PRIMARY KEY (order_no, claimed_at, token, attempt_id)
 ) PARTITION BY RANGE (claimed_at);
-CREATE INDEX query_log_order ON query_log (order_no);
 CREATE TABLE query_log_default PARTITION OF query_log DEFAULT;
 
 -- A tripwire: it costs an insert nothing. Retention detaches whole months.

@@ -1,11 +1,12 @@
 -- Settle: the one door out. A batch of verdicts becomes order status, row and audit row, in one transaction.
 --
 --   1. hold    lock our rows, as far as they still carry our token; never wait for a lock
---   2. lock    lock the shop's orders of the verdicts that end one; never wait for a lock
---   3. rule    classify, in a later statement: it sees everything that was committed before the locks were ours
---   4. write   the shop's orders, by the mapping's conditional update
---   5. leave   delete, park or put off our rows
---   6. audit   one row for every element
+--   2. pay     what is plainly paid: order_pay() locks and writes the shop's orders in one statement
+--   3. rule    the rest, the long way: lock the shop's orders of the verdicts that end one; classify in a later
+--              statement, which sees everything that was committed before the locks were ours; write by the mapping's
+--              conditional update
+--   4. leave   delete, park or put off our rows
+--   5. audit   one row for every element
 --
 -- What a lock was missed for is busy, to be repeated under the same token. Because nothing here waits for a row of
 -- the shop's, nothing here can deadlock with the shop. A repeat finds its audit row and answers what was recorded,
@@ -20,8 +21,15 @@ SET LOCAL search_path = makegood, pg_temp;
 CREATE TYPE order_state AS (order_no text, status text, amount_minor bigint, currency text, channel text,
                             channel_number text, spot tid);
 
--- A row of ours that we hold, and where it lies: nobody moves it while it is locked.
-CREATE TYPE held_row AS (place integer, spot tid, amount_minor bigint, currency text);
+-- Rows of ours that we hold, and where they lie: nobody moves them while they are locked.
+CREATE TYPE held_rows AS (place integer[], spot tid[], amount_minor bigint[], currency text[]);
+
+-- Those among them that are paid in the amount that was tracked; their payments' numbers.
+CREATE TYPE plain_rows AS (place integer[], order_no text[], channel text[], payment text[], amount bigint[],
+                           currency text[]);
+
+-- Orders that were paid, by the place of their element, and the statuses they left.
+CREATE TYPE paid_rows AS (place integer[], status text[]);
 
 -- An element that is none of the fresh and held ones: recorded before, locked by somebody, or no longer ours.
 CREATE TYPE stray_row AS (place integer, ruling text, outcome text, reason text);
@@ -34,11 +42,9 @@ CREATE TYPE ruled_row AS (ruling text, outcome text, reason text, status_before 
 -- have been audited while their row kept its token. One statement, so a settlement that commits meanwhile is seen
 -- whole or not at all.
 CREATE FUNCTION recognise_strays(p_attempt bigint[], p_token uuid[], p_claimed_us bigint[], p_order_no text[],
-                                 p_channel text[], p_last boolean[], p_held held_row[]) RETURNS stray_row[]
+                                 p_channel text[], p_last boolean[], p_held integer[]) RETURNS stray_row[]
 LANGUAGE plpgsql SET search_path = pg_catalog, makegood, pg_temp
 AS $$
-DECLARE
-  held integer[] := ARRAY(SELECT h.place FROM unnest(p_held) AS h);
 BEGIN
   RETURN ARRAY(
     SELECT ROW (e.place,
@@ -49,9 +55,10 @@ BEGIN
                  unnest(p_last) AS last) AS e
     LEFT JOIN lost_order AS l ON l.attempt_id = e.attempt_id AND l.token = e.token
                              AND l.order_no = e.order_no AND l.channel = e.channel
-    LEFT JOIN query_log AS q ON q.claimed_at = 'epoch'::timestamptz + e.claimed_us * interval '1 microsecond'
+    LEFT JOIN query_log AS q ON q.order_no = e.order_no
+                            AND q.claimed_at = 'epoch'::timestamptz + e.claimed_us * interval '1 microsecond'
                             AND q.token = e.token AND q.attempt_id = e.attempt_id
-    WHERE e.place <> ALL (held) OR (e.last AND q.outcome IS NOT NULL));
+    WHERE e.place <> ALL (p_held) OR (e.last AND q.outcome IS NOT NULL));
 END
 $$;
 
@@ -83,14 +90,15 @@ BEGIN
 END
 $$;
 
--- Of the elements that would end the same order one has its turn (1), a paid one first.
-CREATE FUNCTION take_turns(p_order_no text[], p_verdict text[]) RETURNS bigint[]
+-- Of the elements that would end the same order one has its turn (1): the one that did, or else a paid one first.
+CREATE FUNCTION take_turns(p_order_no text[], p_verdict text[], p_paid integer[]) RETURNS bigint[]
 LANGUAGE plpgsql SET search_path = pg_catalog, makegood, pg_temp
 AS $$
 BEGIN
   RETURN ARRAY(
     SELECT CASE WHEN t.ends THEN row_number() OVER (PARTITION BY t.order_no COLLATE "C", t.ends
-                                                    ORDER BY t.verdict <> 'paid', t.place) END
+                                                    ORDER BY t.place <> ALL (p_paid), t.verdict <> 'paid',
+                                                             t.place) END
     FROM (SELECT e.*, e.verdict IN ('paid', 'closed', 'refunded') AS ends
           FROM (SELECT generate_subscripts(p_order_no, 1) AS place, unnest(p_order_no) AS order_no,
                        unnest(p_verdict) AS verdict) AS e) AS t
@@ -99,6 +107,7 @@ END
 $$;
 
 -- 3. The table of rulings, read top to bottom, first match wins:
+--      paid                       it was paid already, by order_pay(); the row goes
 --      recorded, fenced           nothing is done (fenced is audited)
 --      busy                       nothing is done, repeat;  put_off: the same on the last try, the row goes back
 --      retry, park                as the verdict says
@@ -107,34 +116,37 @@ $$;
 --      any other word             a conflict: parked with that word as its reason
 -- The settings choose hash joins: both sides are arrays of a batch's length.
 CREATE FUNCTION rule_batch(p_attempt bigint[], p_order_no text[], p_channel text[], p_payment text[], p_verdict text[],
-                           p_amount bigint[], p_currency text[], p_last boolean[], p_held held_row[],
-                           p_turns bigint[], p_orders order_state[], p_strays stray_row[], p_shop mapping)
+                           p_amount bigint[], p_currency text[], p_last boolean[], p_held held_rows,
+                           p_paid paid_rows, p_orders order_state[], p_strays stray_row[], p_shop mapping)
 RETURNS ruled_row[]
 LANGUAGE plpgsql
 SET search_path = pg_catalog, makegood, pg_temp
 SET enable_nestloop = off SET enable_hashjoin = on SET plan_cache_mode = force_generic_plan
 AS $$
+DECLARE
+  turns bigint[] := take_turns(p_order_no, p_verdict, p_paid.place);
 BEGIN
   RETURN ARRAY(
     SELECT ROW (r.ruling,
                 CASE WHEN r.ruling = 'recorded' THEN r.recorded
-                     WHEN r.ruling IN ('retry', 'park', 'write', 'leave') THEN 'applied'
+                     WHEN r.ruling IN ('paid', 'retry', 'park', 'write', 'leave') THEN 'applied'
                      WHEN r.ruling IN ('already', 'busy', 'fenced') THEN r.ruling
                      WHEN r.ruling = 'put_off' THEN 'busy'
                      ELSE 'conflict' END,
                 CASE WHEN r.ruling = 'recorded' THEN r.recorded_reason
-                     WHEN r.ruling IN ('retry', 'park', 'write', 'leave', 'already', 'busy', 'fenced', 'put_off')
-                     THEN ''
+                     WHEN r.ruling IN ('paid', 'retry', 'park', 'write', 'leave', 'already', 'busy', 'fenced',
+                                       'put_off') THEN ''
                      ELSE r.ruling END,
                 r.status,
-                CASE WHEN r.ruling <> 'write' THEN r.status
+                CASE WHEN r.ruling NOT IN ('paid', 'write') THEN r.status
                      WHEN r.verdict = 'paid' THEN p_shop.paid_write
                      WHEN r.verdict = 'closed' THEN p_shop.closed_write
                      ELSE p_shop.refunded_write END,
                 r.spot, r.order_spot)::ruled_row
     FROM (
-      SELECT e.place, h.spot, o.spot AS order_spot, e.verdict, o.status, s.outcome AS recorded,
-             s.reason AS recorded_reason, CASE
+      SELECT e.place, h.spot, o.spot AS order_spot, e.verdict, coalesce(d.status, o.status) AS status,
+             s.outcome AS recorded, s.reason AS recorded_reason, CASE
+        WHEN d.place IS NOT NULL THEN 'paid'
         WHEN s.place IS NOT NULL THEN s.ruling
         WHEN e.verdict IN ('retry', 'park') THEN e.verdict
         WHEN e.turn > 1 OR (o.order_no IS NULL AND order_present(e.order_no)) THEN
@@ -164,8 +176,11 @@ BEGIN
       FROM (SELECT generate_subscripts(p_attempt, 1) AS place, unnest(p_attempt) AS attempt_id,
                    unnest(p_order_no) AS order_no, unnest(p_channel) AS channel, unnest(p_payment) AS payment,
                    unnest(p_verdict) AS verdict, unnest(p_amount) AS amount, unnest(p_currency) AS currency,
-                   unnest(p_last) AS last, unnest(p_turns) AS turn) AS e
-      LEFT JOIN unnest(p_held) AS h ON h.place = e.place
+                   unnest(p_last) AS last, unnest(turns) AS turn) AS e
+      LEFT JOIN (SELECT unnest(p_paid.place) AS place, unnest(p_paid.status) AS status) AS d ON d.place = e.place
+      LEFT JOIN (SELECT unnest(p_held.place) AS place, unnest(p_held.spot) AS spot,
+                        unnest(p_held.amount_minor) AS amount_minor, unnest(p_held.currency) AS currency) AS h
+             ON h.place = e.place
       LEFT JOIN unnest(p_strays) AS s ON s.place = e.place
       LEFT JOIN unnest(p_orders) AS o ON o.order_no = e.order_no
       ORDER BY e.place -- also keeps the planner from writing the CASE above into each place that names the ruling
@@ -209,15 +224,20 @@ SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE
-  moment timestamptz := clock_timestamp();
-  shop   mapping;
-  pays   text[]; -- the payment's number: the channel's own, or else the one it was asked by
-  held   held_row[];
-  orders order_state[];
-  turns  bigint[] := '{}'; -- as many orders as elements: none occurs twice, nobody waits for a turn
-  strays stray_row[] := '{}';
-  ruled  ruled_row[];
-  gone   integer;
+  moment   timestamptz := clock_timestamp();
+  count    integer := cardinality(p_attempt);
+  shop     mapping;
+  pays     text[]; -- the payment's number: the channel's own, or else the one it was asked by
+  held     held_rows;
+  plain    plain_rows;
+  paid     paid_rows;
+  ruled    ruled_row[];
+  rulings  text[];
+  outcomes text[];
+  reasons  text[];
+  befores  text[];
+  afters   text[];
+  leaving  tid[];
 BEGIN
   PERFORM check_batch(p_attempt, p_verdict, p_authentic);
   SELECT m.* INTO shop FROM mapping AS m;
@@ -225,53 +245,60 @@ BEGIN
     RAISE EXCEPTION 'makegood.settle: no order table is mapped; run makegood migrate'
       USING ERRCODE = 'undefined_table';
   END IF;
+  pays := ARRAY(SELECT coalesce(nullif(e.channel_number, ''), e.number)
+                FROM (SELECT unnest(p_channel_number) AS channel_number, unnest(p_number) AS number) AS e);
 
   -- 1. hold
-  held := ARRAY(
-    SELECT ROW (e.place, l.ctid, l.amount_minor, l.currency)::held_row
+  SELECT array_agg(h.place), array_agg(h.spot), array_agg(h.tracked_amount), array_agg(h.tracked_currency),
+         array_agg(h.place) FILTER (WHERE h.plain), array_agg(h.order_no) FILTER (WHERE h.plain),
+         array_agg(h.channel) FILTER (WHERE h.plain), array_agg(h.payment) FILTER (WHERE h.plain),
+         array_agg(h.amount) FILTER (WHERE h.plain), array_agg(h.currency) FILTER (WHERE h.plain)
+  INTO held.place, held.spot, held.amount_minor, held.currency, plain.place, plain.order_no, plain.channel,
+       plain.payment, plain.amount, plain.currency
+  FROM (
+    SELECT e.*, l.ctid AS spot, l.amount_minor AS tracked_amount, l.currency AS tracked_currency,
+           e.verdict = 'paid' AND NOT e.last AND e.amount = l.amount_minor AND e.currency = l.currency AS plain
     FROM (SELECT generate_subscripts(p_attempt, 1) AS place, unnest(p_attempt) AS attempt_id, unnest(p_token) AS token,
-                 unnest(p_order_no) AS order_no, unnest(p_channel) AS channel) AS e
+                 unnest(p_order_no) AS order_no, unnest(p_channel) AS channel, unnest(p_verdict) AS verdict,
+                 unnest(pays) AS payment, unnest(p_amount) AS amount, unnest(p_currency) AS currency,
+                 unnest(p_last) AS last) AS e
     JOIN lost_order AS l ON l.attempt_id = e.attempt_id AND l.token = e.token
                         AND l.order_no = e.order_no AND l.channel = e.channel
-    FOR UPDATE OF l SKIP LOCKED);
-  IF cardinality(held) < cardinality(p_attempt) OR true = ANY (p_last) THEN
-    strays := recognise_strays(p_attempt, p_token, p_claimed_us, p_order_no, p_channel, p_last, held);
-  END IF;
+    FOR UPDATE OF l SKIP LOCKED) AS h;
 
-  -- 2. lock
-  orders := ARRAY(SELECT o FROM order_lock(ARRAY(
-    SELECT e.order_no
-    FROM (SELECT unnest(p_order_no) AS order_no, unnest(p_verdict) AS verdict) AS e
-    WHERE e.verdict IN ('paid', 'closed', 'refunded'))) AS o);
-  IF cardinality(orders) < cardinality(p_attempt) THEN
-    turns := take_turns(p_order_no, p_verdict);
+  -- 2. pay; the shop's triggers hear of it only when there is something to pay
+  IF plain.place IS NOT NULL THEN
+    SELECT array_agg(p.place), array_agg(p.status) INTO paid.place, paid.status
+    FROM (SELECT p.* FROM order_pay(plain.place, plain.order_no, plain.channel, plain.payment, plain.amount,
+                                    plain.currency) AS p ORDER BY p.place) AS p;
   END IF;
 
   -- 3. rule
-  pays := ARRAY(SELECT coalesce(nullif(e.channel_number, ''), e.number)
-                FROM (SELECT unnest(p_channel_number) AS channel_number, unnest(p_number) AS number) AS e);
-  ruled := rule_batch(p_attempt, p_order_no, p_channel, pays, p_verdict, p_amount, p_currency, p_last, held, turns,
-                      orders, strays, shop);
-  IF cardinality(ruled) <> cardinality(p_attempt) THEN
-    RAISE EXCEPTION 'makegood.settle: an order number occurs twice in the order table; make its key unique'
-      USING ERRCODE = 'cardinality_violation';
+  IF cardinality(paid.place) = count THEN
+    rulings  := array_fill('paid'::text, ARRAY[count]);
+    outcomes := array_fill('applied'::text, ARRAY[count]);
+    reasons  := array_fill(''::text, ARRAY[count]);
+    befores  := paid.status;
+    afters   := array_fill(shop.paid_write, ARRAY[count]);
+    leaving  := held.spot;
+  ELSE
+    ruled := settle_rest(p_attempt, p_token, p_claimed_us, p_order_no, p_channel, pays, p_verdict, p_amount,
+                         p_currency, p_last, held, paid, shop);
+    SELECT array_agg((r).ruling), array_agg((r).outcome), array_agg((r).reason), array_agg((r).status_before),
+           array_agg((r).status_after),
+           array_agg((r).spot) FILTER (WHERE (r).ruling IN ('paid', 'write', 'leave', 'already'))
+    INTO rulings, outcomes, reasons, befores, afters, leaving
+    FROM unnest(ruled) AS r;
   END IF;
 
-  -- 4. write
-  ruled := write_batch('paid', p_order_no, p_channel, pays, p_verdict, ruled);
-  ruled := write_batch('closed', p_order_no, p_channel, pays, p_verdict, ruled);
-  ruled := write_batch('refunded', p_order_no, p_channel, pays, p_verdict, ruled);
-
-  -- 5. leave
-  DELETE FROM lost_order AS l WHERE l.ctid = ANY (ARRAY(
-    SELECT r.spot FROM unnest(ruled) AS r WHERE r.ruling IN ('write', 'leave', 'already')));
-  GET DIAGNOSTICS gone = ROW_COUNT;
-  IF gone < cardinality(p_attempt) THEN
+  -- 4. leave
+  DELETE FROM lost_order AS l WHERE l.ctid = ANY (leaving);
+  IF ruled IS NOT NULL THEN
     PERFORM park_batch(p_attempt, p_verdict, p_reason, p_amount, p_currency, pays, p_detail, ruled);
     PERFORM put_off_batch(moment, p_attempt, p_due_in_ms, p_answers, p_errors, p_unknowns, ruled);
   END IF;
 
-  -- 6. audit
+  -- 5. audit
   INSERT INTO query_log (claimed_at, token, attempt_id, logged_at, instance, order_no, channel, number, asked,
                          request_id, http_status, latency_ms, body_digest, evidence, authentic, amount_minor, currency,
                          channel_number, code, channel_rule, verdict, reason, rule, detail, due_in_ms, answers, errors,
@@ -279,8 +306,8 @@ BEGIN
   SELECT 'epoch'::timestamptz + e.claimed_us * interval '1 microsecond', e.token, e.attempt_id, moment, p_instance,
          e.order_no, e.channel, e.number, e.asked, e.request_id, e.http, e.latency_ms, e.digest, e.evidence,
          e.authentic, e.amount, e.currency, e.channel_number, e.code, e.channel_rule, e.verdict,
-         CASE (e.r).outcome WHEN 'conflict' THEN (e.r).reason ELSE coalesce(e.reason, '') END, e.rule, e.detail,
-         e.due_in_ms, e.answers, e.errors, e.unknowns, (e.r).outcome, (e.r).status_before, (e.r).status_after
+         CASE e.outcome WHEN 'conflict' THEN e.conflict ELSE coalesce(e.reason, '') END, e.rule, e.detail,
+         e.due_in_ms, e.answers, e.errors, e.unknowns, e.outcome, e.status_before, e.status_after
   FROM (SELECT unnest(p_attempt) AS attempt_id, unnest(p_token) AS token, unnest(p_claimed_us) AS claimed_us,
                unnest(p_order_no) AS order_no, unnest(p_channel) AS channel, unnest(p_number) AS number,
                unnest(p_verdict) AS verdict, unnest(p_reason) AS reason, unnest(p_rule) AS rule,
@@ -290,15 +317,49 @@ BEGIN
                unnest(p_code) AS code, unnest(p_channel_rule) AS channel_rule, unnest(p_http) AS http,
                unnest(p_latency_ms) AS latency_ms, unnest(p_digest) AS digest, unnest(p_asked) AS asked,
                unnest(p_request_id) AS request_id, unnest(p_last) AS last, unnest(p_detail) AS detail,
-               unnest(ruled) AS r) AS e
-  WHERE (e.r).ruling <> 'recorded' AND ((e.r).outcome <> 'busy' OR e.last);
+               unnest(rulings) AS ruling, unnest(outcomes) AS outcome, unnest(reasons) AS conflict,
+               unnest(befores) AS status_before, unnest(afters) AS status_after) AS e
+  WHERE e.ruling <> 'recorded' AND (e.outcome <> 'busy' OR e.last);
 
-  RETURN QUERY SELECT e.place, (e.r).outcome, (e.r).reason
-               FROM (SELECT generate_subscripts(p_attempt, 1) AS place, unnest(ruled) AS r) AS e;
+  RETURN QUERY SELECT generate_subscripts(outcomes, 1), unnest(outcomes), unnest(reasons);
 END
 $$;
 
--- 4. One verdict's orders. What the mapping's update did not write, though its row is locked and its status was
+-- 3. The long way, for a batch that has anything in it but orders that were paid.
+CREATE FUNCTION settle_rest(p_attempt bigint[], p_token uuid[], p_claimed_us bigint[], p_order_no text[],
+                            p_channel text[], p_payment text[], p_verdict text[], p_amount bigint[],
+                            p_currency text[], p_last boolean[], p_held held_rows, p_paid paid_rows, p_shop mapping)
+RETURNS ruled_row[]
+LANGUAGE plpgsql SET search_path = pg_catalog, makegood, pg_temp
+AS $$
+DECLARE
+  strays stray_row[] := '{}';
+  orders order_state[];
+  ruled  ruled_row[];
+BEGIN
+  p_held.place := coalesce(p_held.place, '{}');
+  p_paid.place := coalesce(p_paid.place, '{}');
+  IF cardinality(p_held.place) < cardinality(p_attempt) OR true = ANY (p_last) THEN
+    strays := recognise_strays(p_attempt, p_token, p_claimed_us, p_order_no, p_channel, p_last, p_held.place);
+  END IF;
+  orders := ARRAY(SELECT o FROM order_lock(ARRAY(
+    SELECT e.order_no
+    FROM (SELECT generate_subscripts(p_order_no, 1) AS place, unnest(p_order_no) AS order_no,
+                 unnest(p_verdict) AS verdict) AS e
+    WHERE e.verdict IN ('paid', 'closed', 'refunded') AND e.place <> ALL (p_paid.place))) AS o);
+  ruled := rule_batch(p_attempt, p_order_no, p_channel, p_payment, p_verdict, p_amount, p_currency, p_last, p_held,
+                      p_paid, orders, strays, p_shop);
+  IF cardinality(ruled) <> cardinality(p_attempt) THEN
+    RAISE EXCEPTION 'makegood.settle: an order number occurs twice in the order table; make its key unique'
+      USING ERRCODE = 'cardinality_violation';
+  END IF;
+  ruled := write_batch('paid', p_order_no, p_channel, p_payment, p_verdict, ruled);
+  ruled := write_batch('closed', p_order_no, p_channel, p_payment, p_verdict, ruled);
+  RETURN write_batch('refunded', p_order_no, p_channel, p_payment, p_verdict, ruled);
+END
+$$;
+
+-- 3. One verdict's orders. What the mapping's update did not write, though its row is locked and its status was
 -- right, was held back by the shop's own table: a conflict.
 CREATE FUNCTION write_batch(p_target text, p_order_no text[], p_channel text[], p_payment text[], p_verdict text[],
                             p_ruled ruled_row[]) RETURNS ruled_row[]
@@ -336,7 +397,7 @@ BEGIN
 END
 $$;
 
--- 5. Out of the cycle, with a reason: parked by the verdict, or a conflict.
+-- 4. Out of the cycle, with a reason: parked by the verdict, or a conflict.
 CREATE FUNCTION park_batch(p_attempt bigint[], p_verdict text[], p_reason text[], p_amount bigint[], p_currency text[],
                            p_payment text[], p_detail text[], p_ruled ruled_row[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, makegood, pg_temp
@@ -361,7 +422,7 @@ BEGIN
 END
 $$;
 
--- 5. Back into the cycle: asked again later, or put off because a lock was missed on the last try.
+-- 4. Back into the cycle: asked again later, or put off because a lock was missed on the last try.
 CREATE FUNCTION put_off_batch(p_moment timestamptz, p_attempt bigint[], p_due_in_ms bigint[], p_answers integer[],
                               p_errors integer[], p_unknowns integer[], p_ruled ruled_row[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, makegood, pg_temp

@@ -1,6 +1,6 @@
 -- The shop's order table is the shop's own. install_mapping() reads the configuration's `order_table` and makes the
--- few functions that touch that table: order_lock, order_present, order_write, order_unpaid_since and, where asked,
--- the trigger order_watch. Each belongs to the table's owner and has the configured search_path, so that the shop's
+-- few functions that touch that table: order_pay, order_lock, order_present, order_write, order_unpaid_since and, where
+-- asked, the trigger order_watch. Each belongs to the table's owner and has the configured search_path, so that the shop's
 -- own triggers keep working. Names enter the made text by %I, values by %L, and nothing else of the mapping does.
 
 SET LOCAL ROLE makegood_owner;
@@ -193,19 +193,29 @@ EXCEPTION WHEN data_exception THEN
 END
 $$;
 
--- The keys among p_keys that the key column can hold, as an expression of the column's own type, so that its index
--- serves. '007' is no integer key: it would find order 7.
-CREATE FUNCTION keys_expression(p_mapping jsonb) RETURNS text
+-- An order number as the key column's own type, so that its index serves; null when the column can not hold it: '007'
+-- is no integer key, it would find order 7.
+CREATE FUNCTION key_expression(p_mapping jsonb, p_key text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, makegood, pg_temp
 AS $$
   SELECT CASE c.kind
-    WHEN 'integer' THEN $e$ARRAY(SELECT k::bigint FROM unnest(p_keys) AS k
-                   WHERE k ~ '^(0|[1-9][0-9]{0,18})$'
-                     AND (length(k) < 19 OR k COLLATE "C" <= '9223372036854775807'))$e$
-    WHEN 'numeric' THEN $e$ARRAY(SELECT k::numeric FROM unnest(p_keys) AS k WHERE k ~ '^(0|[1-9][0-9]*)$')$e$
-    WHEN 'uuid' THEN $e$ARRAY(SELECT k::uuid FROM unnest(p_keys) AS k
-                   WHERE k ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$')$e$
-    ELSE format('p_keys::%s[]', c.type) END
+    WHEN 'integer' THEN format($e$CASE WHEN %1$s ~ '^(0|[1-9][0-9]{0,18})$'
+                      AND (length(%1$s) < 19 OR %1$s COLLATE "C" <= '9223372036854775807') THEN %1$s::bigint END$e$,
+                               p_key)
+    WHEN 'numeric' THEN format($e$CASE WHEN %1$s ~ '^(0|[1-9][0-9]*)$' THEN %1$s::numeric END$e$, p_key)
+    WHEN 'uuid' THEN format($e$CASE WHEN %1$s ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
+                      THEN %1$s::uuid END$e$, p_key)
+    ELSE format('%s::%s', p_key, c.type) END
+  FROM column_type(mapped_table(p_mapping), p_mapping ->> 'key') AS c
+$$;
+
+-- All of p_keys likewise, in their places.
+CREATE FUNCTION keys_expression(p_mapping jsonb) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, makegood, pg_temp
+AS $$
+  SELECT CASE WHEN c.kind IN ('integer', 'numeric', 'uuid')
+              THEN format('ARRAY(SELECT %s FROM unnest(p_keys) AS k)', key_expression(p_mapping, 'k'))
+              ELSE format('p_keys::%s[]', c.type) END
   FROM column_type(mapped_table(p_mapping), p_mapping ->> 'key') AS c
 $$;
 

@@ -42,6 +42,23 @@ END
 $body$, p_mapping ->> 'key', mapped_table(p_mapping), keys_expression(p_mapping)))
 $source$;
 
+-- What one target writes into an order, from a row w of what is known of the payment.
+CREATE FUNCTION order_assignments(p_mapping jsonb, p_target text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, makegood, pg_temp
+AS $source$
+  SELECT string_agg(format('%I = %s', a.name, a.value), ', ')
+  FROM (SELECT c.name, CASE c.key
+                 WHEN 'status' THEN format('%L::%s', t.written, c.type)
+                 WHEN 'channel' THEN format('w.channel::%s', c.type)
+                 WHEN 'channel_number' THEN format('coalesce(nullif(w.number, %L)::%s, o.%I)', '', c.type, c.name)
+                 WHEN 'paid_at' THEN 'now()' END AS value
+        FROM mapped_columns(p_mapping) AS c, target_statuses(p_mapping, p_target) AS t
+        WHERE c.name IS NOT NULL
+          AND (c.key = 'status'
+               OR (c.key IN ('channel', 'channel_number') AND p_target <> 'closed')
+               OR (c.key = 'paid_at' AND p_target = 'paid'))) AS a
+$source$;
+
 -- One conditional update: the statuses it may leave stand in its WHERE clause. Paid orders are written first, right
 -- after they were locked, so each still lies where order_lock() found it; later ones a trigger may have moved.
 CREATE FUNCTION order_update_source(p_mapping jsonb, p_target text) RETURNS text
@@ -56,22 +73,49 @@ AS $source$
     WHERE %9$s o.%5$I = w.key AND o.%6$I = ANY (%7$L::%8$s[])
     RETURNING o.%5$I::text;
   END IF;$made$,
-    p_target, mapped_table(p_mapping),
-    (SELECT string_agg(format('%I = %s', a.name, a.value), ', ')
-     FROM (SELECT c.name, CASE c.key
-                    WHEN 'status' THEN format('%L::%s', t.written, c.type)
-                    WHEN 'channel' THEN format('w.channel::%s', c.type)
-                    WHEN 'channel_number' THEN format('coalesce(nullif(w.number, %L)::%s, o.%I)', '', c.type, c.name)
-                    WHEN 'paid_at' THEN 'now()' END AS value
-           FROM mapped_columns(p_mapping) AS c
-           WHERE c.name IS NOT NULL
-             AND (c.key = 'status'
-                  OR (c.key IN ('channel', 'channel_number') AND p_target <> 'closed')
-                  OR (c.key = 'paid_at' AND p_target = 'paid'))) AS a),
-    keys_expression(p_mapping), p_mapping ->> 'key', p_mapping ->> 'status', t.may_leave, s.type,
+    p_target, mapped_table(p_mapping), order_assignments(p_mapping, p_target), keys_expression(p_mapping),
+    p_mapping ->> 'key', p_mapping ->> 'status', t.may_leave, s.type,
     CASE p_target WHEN 'paid' THEN 'o.ctid = w.spot AND' ELSE '' END)
   FROM column_type(mapped_table(p_mapping), p_mapping ->> 'status') AS s,
        target_statuses(p_mapping, p_target) AS t
+$source$;
+
+-- Locks and writes in one statement the orders that plainly may be paid: those that nobody holds, in the amount that
+-- was paid, in a status that may be left. One that changed while this statement ran is locked but not seen where it
+-- lies now, so it is not written: that one, and all others, order_lock() and a later statement look at. In a
+-- partitioned table a key may occur twice and a ctid in every partition: there everything goes the long way.
+CREATE FUNCTION order_pay_source(p_mapping jsonb) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, makegood, pg_temp
+AS $source$
+  SELECT format($made$
+CREATE FUNCTION makegood.order_pay(p_places integer[], p_keys text[], p_channels text[], p_numbers text[],
+                                   p_amounts bigint[], p_currencies text[])
+RETURNS TABLE (place integer, status text)
+LANGUAGE plpgsql SECURITY DEFINER ROWS 500
+SET enable_seqscan = off SET enable_bitmapscan = on SET enable_hashjoin = on SET enable_mergejoin = on
+SET plan_cache_mode = auto
+AS %L$made$, CASE WHEN (SELECT c.relkind = 'p' FROM pg_class AS c WHERE c.oid = mapped_table(p_mapping))
+  THEN 'BEGIN END' ELSE format($body$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('makegood.writing', 'on', true);
+  RETURN QUERY
+  UPDATE %1$s AS o SET %2$s
+  FROM (SELECT e.place, e.key, e.channel, e.number, l.%3$I::text AS status, l.ctid AS spot
+        FROM (SELECT unnest(p_places) AS place, unnest(%4$s) AS key, unnest(p_channels) AS channel,
+                     unnest(p_numbers) AS number, unnest(p_amounts) AS amount, unnest(p_currencies) AS currency) AS e
+        JOIN %1$s AS l ON l.%5$I = e.key
+        WHERE l.%3$I = ANY (%6$L::%7$s[]) AND %8$s = e.amount AND %9$s = e.currency
+        FOR NO KEY UPDATE OF l SKIP LOCKED) AS w
+  WHERE o.ctid = w.spot AND o.%5$I = w.key
+  RETURNING w.place, w.status;
+  PERFORM set_config('makegood.writing', '', true);
+END
+$body$, mapped_table(p_mapping), order_assignments(p_mapping, 'paid'), p_mapping ->> 'status',
+        keys_expression(p_mapping), p_mapping ->> 'key', t.may_leave, s.type, amount_expression(p_mapping, 'l'),
+        currency_expression(p_mapping, 'l')) END)
+  FROM column_type(mapped_table(p_mapping), p_mapping ->> 'status') AS s,
+       target_statuses(p_mapping, 'paid') AS t
 $source$;
 
 -- Writes one target into orders that are locked; answers the keys it wrote. Its triggers are the shop's: they find the
@@ -160,6 +204,7 @@ BEGIN
     EXECUTE format('DROP TRIGGER %I ON %s', made.tgname, made.place);
   END LOOP;
   DROP FUNCTION IF EXISTS makegood.order_watch(), makegood.order_lock(text[]), makegood.order_present(text),
+                          makegood.order_pay(integer[], text[], text[], text[], bigint[], text[]),
                           makegood.order_write(text, text[], text[], text[], tid[]),
                           makegood.order_unpaid_since(timestamptz);
   DELETE FROM makegood.mapping;
@@ -182,6 +227,7 @@ BEGIN
                    'makegood.currency_exponent(text) TO %s', owner);
   END IF;
   FOREACH made IN ARRAY ARRAY['makegood.order_lock(text[])', 'makegood.order_present(text)',
+                              'makegood.order_pay(integer[], text[], text[], text[], bigint[], text[])',
                               'makegood.order_write(text, text[], text[], text[], tid[])',
                               'makegood.order_unpaid_since(timestamptz)']::regprocedure[] LOOP
     EXECUTE format('ALTER FUNCTION %s SET search_path = %s', made, path);
@@ -224,6 +270,7 @@ BEGIN
   PERFORM uninstall_mapping();
   EXECUTE order_lock_source(p_mapping);
   EXECUTE order_present_source(p_mapping);
+  EXECUTE order_pay_source(p_mapping);
   EXECUTE order_write_source(p_mapping);
   EXECUTE order_unpaid_source(p_mapping);
   IF p_mapping ->> 'trigger' = 'true' THEN

@@ -147,7 +147,7 @@ CREATE FUNCTION installation_faults(p_shop mapping) RETURNS SETOF text
 LANGUAGE sql STABLE SET search_path = pg_catalog, makegood, pg_temp
 AS $$
   SELECT format('order_table: makegood.%s is gone or not the property of the owner of %s', f.name, p_shop.order_table)
-  FROM (VALUES ('order_lock'), ('order_present'), ('order_write'), ('order_unpaid_since')) AS f (name)
+  FROM (VALUES ('order_lock'), ('order_present'), ('order_pay'), ('order_write'), ('order_unpaid_since')) AS f (name)
   WHERE NOT EXISTS (
     SELECT FROM pg_proc AS p JOIN pg_class AS c ON c.relowner = p.proowner
     WHERE p.pronamespace = 'makegood'::regnamespace AND p.proname = f.name AND c.oid = p_shop.order_table
