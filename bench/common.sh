@@ -34,11 +34,15 @@ sql() {
     -U postgres -d postgres "$@"
 }
 
-# Durable as it comes (fsync, full page writes, synchronous commit), with memory for a small production server.
+# Durable as it comes (fsync, full page writes, synchronous commit), with memory for a small production server; and like
+# a server that has run for a while, it has old WAL segments to write into again: a new cluster stops every 16 MB of WAL
+# to fill a new file with zeros.
 start_database() {
-  "$root/scripts/cluster" start "$folder/cluster" -o shared_buffers=1GB -o max_wal_size=8GB \
+  "$root/scripts/cluster" start "$folder/cluster" -o shared_buffers=1GB -o max_wal_size=8GB -o min_wal_size=3GB \
     -o checkpoint_timeout=15min -o track_commit_timestamp=on -o shared_preload_libraries=pg_stat_statements \
     >/dev/null
+  sql -c 'DO $$ BEGIN FOR i IN 1..160 LOOP PERFORM pg_logical_emit_message(false, chr(119), chr(119)); PERFORM pg_switch_wal(); END LOOP; END $$'
+  sql -c CHECKPOINT
   sql -f "$root/bench/shop.sql"
 }
 

@@ -263,9 +263,9 @@ int64_t engine_advance(struct engine *engine, int64_t now_ms)
 {
     if (!engine->claiming) /* a claim under way holds names of lanes */
         lanes_bury(engine);
+    lanes_start(engine, now_ms); /* first: channels take longer than we do */
     settle_advance(engine, now_ms);
     lanes_release(engine, now_ms);
-    lanes_start(engine, now_ms);
     engine_claim(engine, now_ms);
     return engine_next_ms(engine, now_ms);
 }

@@ -153,7 +153,7 @@ int lane_wants(struct engine *engine, struct lane *lane, bool polling, int64_t n
     most = smaller(most, 2 * engine->config.batch_size); /* more would only age in our hands */
     int64_t want =
         smaller(most - lane->ready.count - lane->suspects.count, (quota > 0 ? quota : 1) - lane->used);
-    bool worth_a_call = want * 2 >= smaller(most, engine->config.batch_size);
+    bool worth_a_call = want >= smaller(most / 2, engine->config.batch_size);
     return want > 0 && (polling || (lane->more_due && worth_a_call)) ? (int)want : 0;
 }
 

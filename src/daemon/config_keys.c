@@ -77,7 +77,7 @@ const struct config_key config_keys[] = {
             .sample = "60s",
             .sentence =
                 "How long a claimed order is ours; after a crash it is due again when the lease ends."),
-    RELOADS("engine.collect", DURATION, TOP(config.engine.collect_ms), 0, SECOND_MS, .value = "5ms",
+    RELOADS("engine.collect", DURATION, TOP(config.engine.collect_ms), 0, SECOND_MS, .value = "20ms",
             .sentence = "How long an answered order waits for companions before they are settled together."),
     RELOADS("engine.crash_limit", INTEGER, TOP(config.engine.crash_limit), 1, 1000, .unit = "claims",
             .value = "5",

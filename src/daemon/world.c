@@ -28,6 +28,7 @@ static void world_ask(void *self, struct job *job)
 static void world_settle(void *self, struct batch *batch)
 {
     struct daemon *daemon = self;
+    pool_flush(daemon->pool); /* what is to be asked travels while the batch is written */
     store_settle(daemon->store, batch);
 }
 

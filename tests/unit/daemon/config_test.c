@@ -190,7 +190,7 @@ static void defaults_hold(void **state)
     assert_int_equal(config->engine.batch_size, 500);
     assert_int_equal(config->engine.in_flight, 2000);
     assert_int_equal(config->engine.lease_ms, 60000);
-    assert_int_equal(config->engine.collect_ms, 5);
+    assert_int_equal(config->engine.collect_ms, 20);
     assert_int_equal(config->engine.crash_limit, 5);
     assert_int_equal(config->workers, 2);
     assert_int_equal(config->stop_ms, 20000);
