@@ -209,6 +209,7 @@ BEGIN
 END
 $$;
 
+-- What became of the elements from place to upto, in order; together of all of them.
 CREATE FUNCTION settle(p_instance text, p_attempt bigint[], p_token uuid[], p_claimed_us bigint[], p_order_no text[],
                        p_channel text[], p_number text[], p_verdict text[], p_reason text[], p_rule text[],
                        p_due_in_ms bigint[], p_answers integer[], p_errors integer[], p_unknowns integer[],
@@ -216,7 +217,7 @@ CREATE FUNCTION settle(p_instance text, p_attempt bigint[], p_token uuid[], p_cl
                        p_channel_number text[], p_code text[], p_channel_rule text[], p_http integer[],
                        p_latency_ms integer[], p_digest text[], p_asked text[], p_request_id text[], p_last boolean[],
                        p_detail text[])
-RETURNS TABLE (place integer, outcome text, reason text)
+RETURNS TABLE (place integer, upto integer, outcome text, reason text)
 LANGUAGE plpgsql SECURITY DEFINER ROWS 500
 SET search_path = pg_catalog, makegood, pg_temp
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -321,7 +322,12 @@ BEGIN
                unnest(befores) AS status_before, unnest(afters) AS status_after) AS e
   WHERE e.ruling <> 'recorded' AND (e.outcome <> 'busy' OR e.last);
 
-  RETURN QUERY SELECT generate_subscripts(outcomes, 1), unnest(outcomes), unnest(reasons);
+  IF ruled IS NULL THEN
+    RETURN QUERY SELECT 1, count, 'applied'::text, ''::text;
+  ELSE
+    RETURN QUERY SELECT generate_subscripts(outcomes, 1), generate_subscripts(outcomes, 1), unnest(outcomes),
+                        unnest(reasons);
+  END IF;
 END
 $$;
 

@@ -224,7 +224,7 @@ CREATE FUNCTION currency_expression(p_mapping jsonb, p_row text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, makegood, pg_temp
 AS $$
   SELECT CASE WHEN p_mapping ->> 'currency' IS NULL THEN format('%L::text', p_mapping ->> 'currency_fixed')
-              ELSE format('upper(btrim(%s.%I::text))', p_row, p_mapping ->> 'currency') END
+              ELSE format('upper(btrim(%s.%I::text) COLLATE "C")', p_row, p_mapping ->> 'currency') END
 $$;
 
 CREATE FUNCTION amount_expression(p_mapping jsonb, p_row text) RETURNS text

@@ -12,6 +12,7 @@
 
 #include "channel/hex.h"
 #include "channel/http_inner.h"
+#include "channel/json_arena.h"
 #include "channel/url.h"
 
 /* ---- the question ---- */
@@ -213,6 +214,7 @@ static void trusted_interpret(const struct http_channel *http, const struct lost
         out->kind = EVIDENCE_TOO_LARGE;
         return;
     }
+    json_arena_open();
     json_t *answer = json_load_strict(response->body, response->body_bytes, max_bytes);
     enum naming naming = answer ? answer_naming(&http->answer, order, answer) : NAMING_NONE;
     if (answer)
@@ -221,6 +223,7 @@ static void trusted_interpret(const struct http_channel *http, const struct lost
     out->kind = rule ? rule_conclude(http, rule, answer, naming, out)
                      : fallback_conclude(http, response->http_status, answer, naming);
     json_decref(answer);
+    json_arena_close();
 }
 
 static void http_interpret(const struct channel *channel, const struct lost_order *order,

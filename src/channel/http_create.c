@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "channel/http_inner.h"
+#include "channel/json_arena.h"
 #include "channel/url.h"
 
 static void name_compile(struct http_channel *http, const char *name, struct blame *blame)
@@ -79,6 +80,7 @@ int http_channel_create(struct channel **out, const struct http_channel_spec *sp
     struct blame blame = {.faults = faults, .prefix = path_prefix};
     *out = NULL;
     json_object_seed(0); /* the hash seed, before any thread needs it */
+    json_arena_install();
     struct http_channel *http = calloc(1, sizeof(*http));
     if (!http)
         return -ENOMEM;

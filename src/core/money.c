@@ -4,35 +4,41 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Codes of one length, so a list is a text; a code can not match across a border because of the spaces. */
+/* In the order of the alphabet, each code with a space: a list is searched as an array of four letters each. */
+#define CODE_STEP 4
 static const char two_decimals[] =
-    " AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD "
-    "CDF CHE CHF CHW"
-    " CNY COP COU CRC CUC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD "
-    "HNL HTG HUF IDR"
-    " ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR "
-    "MWK MXN MXV MYR"
-    " MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE "
-    "SOS SRD SSP STN"
-    " SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XCD YER ZAR ZMW ZWG ZWL ";
-static const char no_decimals[] = " BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF ";
-static const char three_decimals[] = " BHD IQD JOD KWD LYD OMR TND ";
-static const char four_decimals[] = " CLF UYW ";
+    "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD "
+    "CDF CHE CHF CHW CNY COP COU CRC CUC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP "
+    "GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL "
+    "MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN "
+    "QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD "
+    "TWD TZS UAH USD USN UYU UZS VED VES WST XCD YER ZAR ZMW ZWG ZWL ";
+static const char no_decimals[] = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF ";
+static const char three_decimals[] = "BHD IQD JOD KWD LYD OMR TND ";
+static const char four_decimals[] = "CLF UYW ";
+
+static int code_compare(const void *wanted, const void *code)
+{
+    return memcmp(wanted, code, CODE_STEP - 1);
+}
 
 int currency_exponent(const char *currency)
 {
     static const struct {
         const char *codes;
+        size_t count;
         int exponent;
-    } lists[] = {{two_decimals, 2}, {no_decimals, 0}, {three_decimals, 3}, {four_decimals, 4}};
-    char word[6];
-    if (strlen(currency) != 3 || strspn(currency, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 3)
+    } lists[] = {{two_decimals, sizeof(two_decimals) / CODE_STEP, 2},
+                 {no_decimals, sizeof(no_decimals) / CODE_STEP, 0},
+                 {three_decimals, sizeof(three_decimals) / CODE_STEP, 3},
+                 {four_decimals, sizeof(four_decimals) / CODE_STEP, 4}};
+    if (strlen(currency) != CODE_STEP - 1)
         return -1;
-    snprintf(word, sizeof(word), " %s ", currency);
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
-        if (strstr(lists[i].codes, word))
+        if (bsearch(currency, lists[i].codes, lists[i].count, CODE_STEP, code_compare))
             return lists[i].exponent;
     return -1;
 }

@@ -54,7 +54,7 @@ static const struct pg_statement statement_claim = {
     "makegood_claim", "SELECT " CLAIM_COLUMNS " FROM makegood.claim($1, $2, $3, $4)", 4};
 static const struct pg_statement statement_settle = {
     "makegood_settle",
-    "SELECT place, outcome, reason FROM makegood.settle($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
+    "SELECT place, upto, outcome, reason FROM makegood.settle($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
     "$13, $14, "
     "$15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)",
     1 + SETTLE_ARRAYS};

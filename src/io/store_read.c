@@ -129,22 +129,39 @@ const char *order_read(const PGresult *rows, int row, struct lost_order *out)
 
 /* --- settle() and backlog() ----------------------------------------------------------------------------- */
 
+/* One row speaks for the orders from its place up to another. */
+static const char *outcome_read(const PGresult *rows, int row, enum outcome *outcome, enum park_reason *reason)
+{
+    if (!outcome_parse(PQgetvalue(rows, row, 2), outcome))
+        return "makegood.settle answered an outcome that this program does not know";
+    if (!park_reason_parse(PQgetvalue(rows, row, 3), reason))
+        return "makegood.settle answered a reason that this program does not know";
+    if ((*outcome == OUTCOME_CONFLICT) != (*reason != PARK_NOTHING))
+        return "makegood.settle answered a conflict without a reason, or a reason without a conflict";
+    return NULL;
+}
+
 const char *outcomes_read(const PGresult *rows, int count, enum outcome *outcomes, enum park_reason *reasons)
 {
-    if (PQnfields(rows) != 3 || PQntuples(rows) != count)
-        return "makegood.settle did not answer one row of three columns per order";
-    for (int i = 0; i < count; i++) {
-        int64_t place;
-        if (!column_read(rows, i, 0, i + 1, i + 1, &place))
+    int64_t done = 0;
+    if (PQnfields(rows) != 4)
+        return "makegood.settle did not answer four columns";
+    for (int row = 0; row < PQntuples(rows); row++) {
+        enum outcome outcome;
+        enum park_reason reason;
+        int64_t place, upto;
+        if (!column_read(rows, row, 0, done + 1, done + 1, &place) ||
+            !column_read(rows, row, 1, place, count, &upto))
             return "makegood.settle did not answer in the order of the question";
-        if (!outcome_parse(PQgetvalue(rows, i, 1), &outcomes[i]))
-            return "makegood.settle answered an outcome that this program does not know";
-        if (!park_reason_parse(PQgetvalue(rows, i, 2), &reasons[i]))
-            return "makegood.settle answered a reason that this program does not know";
-        if ((outcomes[i] == OUTCOME_CONFLICT) != (reasons[i] != PARK_NOTHING))
-            return "makegood.settle answered a conflict without a reason, or a reason without a conflict";
+        const char *why = outcome_read(rows, row, &outcome, &reason);
+        if (why)
+            return why;
+        for (; done < upto; done++) {
+            outcomes[done] = outcome;
+            reasons[done] = reason;
+        }
     }
-    return NULL;
+    return done == count ? NULL : "makegood.settle did not answer for every order";
 }
 
 const char *backlog_read(const PGresult *rows, struct backlog *out)

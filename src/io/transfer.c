@@ -148,7 +148,6 @@ static void way_set(CURL *easy, const struct transport *transport)
 static void callbacks_set(CURL *easy, struct transfer *transfer)
 {
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
@@ -161,7 +160,6 @@ static void callbacks_set(CURL *easy, struct transfer *transfer)
 
 struct transfer *transfer_create(const struct channel *channel, const char *user_agent)
 {
-    static char no_expect[] = "Expect:"; /* a long body is sent without asking first */
     struct transfer *transfer = calloc(1, sizeof(*transfer));
     CURL *easy = transfer ? curl_easy_init() : NULL;
     if (!easy) {
@@ -169,7 +167,6 @@ struct transfer *transfer_create(const struct channel *channel, const char *user
         return NULL;
     }
     transfer->easy = easy;
-    transfer->headers[0].data = no_expect;
     curl_easy_setopt(easy, CURLOPT_USERAGENT, user_agent);
     limits_set(easy, &channel->transport);
     trust_set(easy, &channel->transport);
@@ -245,10 +242,10 @@ static void request_apply(struct transfer *transfer)
     bool is_get = strcmp(request->method, "GET") == 0;
     bool is_post = strcmp(request->method, "POST") == 0;
     for (int i = 0; i < request->header_count; i++) {
-        transfer->headers[i].next = &transfer->headers[i + 1];
-        transfer->headers[i + 1].data = request->headers[i];
+        transfer->headers[i].data = request->headers[i];
+        transfer->headers[i].next = i + 1 < request->header_count ? &transfer->headers[i + 1] : NULL;
     }
-    transfer->headers[request->header_count].next = NULL;
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->header_count > 0 ? transfer->headers : NULL);
     if (request->body || is_post) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_bytes);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body ? request->body : "");

@@ -19,7 +19,7 @@ struct transfer {
     struct question *question; /* NULL while idle */
     struct moment moment;
     struct request request;
-    struct curl_slist headers[1 + REQUEST_HEADERS_MAX];
+    struct curl_slist headers[REQUEST_HEADERS_MAX];
     int64_t started_ms;
     char *body;
     size_t body_bytes;

@@ -226,7 +226,7 @@ static PGresult *settle(PGconn *db, const struct element *elements, int count)
     for (int i = 0; i < count; i++)
         element_add(arrays, &elements[i]);
     PGresult *rows = PQexecParams(db,
-                                  "SELECT place, outcome, reason FROM "
+                                  "SELECT place, upto, outcome, reason FROM "
                                   "makegood.settle($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,"
                                   "$16,$17,$18,$19,$20,$21,$22,$23,$24,$25,$26,$27,$28)",
                                   SETTLE_PARAMS, NULL, values, NULL, NULL, 0);
@@ -240,12 +240,16 @@ void settle_rows(PGconn *db, struct element *elements, int count)
     PGresult *rows = settle(db, elements, count);
     if (!went_well(rows))
         fail_msg("settle: %s", PQresultErrorMessage(rows));
-    assert_int_equal(PQntuples(rows), count);
-    for (int i = 0; i < count; i++) {
-        assert_int_equal(strtol(PQgetvalue(rows, i, 0), NULL, 10), i + 1);
-        copy_column(rows, i, 1, elements[i].outcome, sizeof elements[i].outcome);
-        copy_column(rows, i, 2, elements[i].found_reason, sizeof elements[i].found_reason);
+    int done = 0;
+    for (int row = 0; row < PQntuples(rows); row++) {
+        assert_int_equal(strtol(PQgetvalue(rows, row, 0), NULL, 10), done + 1);
+        for (long upto = strtol(PQgetvalue(rows, row, 1), NULL, 10); done < upto; done++) {
+            assert_true(done < count);
+            copy_column(rows, row, 2, elements[done].outcome, sizeof elements[done].outcome);
+            copy_column(rows, row, 3, elements[done].found_reason, sizeof elements[done].found_reason);
+        }
     }
+    assert_int_equal(done, count);
     PQclear(rows);
 }
 

@@ -158,7 +158,7 @@ static void test_other_columns_are_not_a_claim(void **state)
 static const char *outcomes_of(const char *const *values, int rows, int asked, enum outcome *outcomes,
                                enum park_reason *reasons)
 {
-    PGresult *result = rows_of(values, 3, rows);
+    PGresult *result = rows_of(values, 4, rows);
     const char *why = outcomes_read(result, asked, outcomes, reasons);
     PQclear(result);
     return why;
@@ -166,13 +166,17 @@ static const char *outcomes_of(const char *const *values, int rows, int asked, e
 
 static void test_outcomes(void **state)
 {
-    static const char *const fine[] = {"1", "applied", "", "2", "conflict", "paid_twice", "3", "busy", ""};
-    static const char *const swapped[] = {"2", "applied", "", "1", "applied", ""};
-    static const char *const unknown[] = {"1", "eaten", ""};
-    static const char *const unknown_reason[] = {"1", "conflict", "mood"};
-    static const char *const no_reason[] = {"1", "conflict", ""};
-    static const char *const idle_reason[] = {"1", "applied", "paid_twice"};
-    static const char *const null[] = {"1", NULL, NULL};
+    static const char *const fine[] = {"1",        "1",          "applied", "",  "2",    "2",
+                                       "conflict", "paid_twice", "3",       "3", "busy", ""};
+    static const char *const together[] = {"1", "2", "applied", "", "3", "3", "fenced", ""};
+    static const char *const backwards[] = {"1", "2", "applied", "", "3", "2", "applied", ""};
+    static const char *const gap[] = {"1", "1", "applied", "", "3", "3", "applied", ""};
+    static const char *const swapped[] = {"2", "2", "applied", "", "1", "1", "applied", ""};
+    static const char *const unknown[] = {"1", "1", "eaten", ""};
+    static const char *const unknown_reason[] = {"1", "1", "conflict", "mood"};
+    static const char *const no_reason[] = {"1", "1", "conflict", ""};
+    static const char *const idle_reason[] = {"1", "1", "applied", "paid_twice"};
+    static const char *const null[] = {"1", "1", NULL, NULL};
     enum outcome outcomes[3];
     enum park_reason reasons[3];
     (void)state;
@@ -182,6 +186,14 @@ static void test_outcomes(void **state)
     assert_int_equal(reasons[1], PARK_PAID_TWICE);
     assert_int_equal(outcomes[2], OUTCOME_BUSY);
     assert_int_equal(reasons[2], PARK_NOTHING);
+    assert_null(outcomes_of(together, 2, 3, outcomes, reasons));
+    assert_int_equal(outcomes[0], OUTCOME_APPLIED);
+    assert_int_equal(outcomes[1], OUTCOME_APPLIED);
+    assert_int_equal(outcomes[2], OUTCOME_FENCED);
+    assert_non_null(outcomes_of(together, 1, 3, outcomes, reasons));
+    assert_non_null(outcomes_of(together, 2, 2, outcomes, reasons));
+    assert_non_null(outcomes_of(backwards, 2, 3, outcomes, reasons));
+    assert_non_null(outcomes_of(gap, 2, 3, outcomes, reasons));
     assert_non_null(outcomes_of(fine, 3, 2, outcomes, reasons));
     assert_non_null(outcomes_of(fine, 2, 3, outcomes, reasons));
     assert_non_null(outcomes_of(swapped, 2, 2, outcomes, reasons));
