@@ -8,9 +8,12 @@
 
 #define EXPONENT_MAX 4 /* money_format_decimal writes no more */
 
-static bool currency_is_code(const char *text)
+bool currency_is_code(const char *text)
 {
-    return strlen(text) == 3 && strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 3;
+    for (int i = 0; i < CURRENCY_BYTES - 1; i++)
+        if (text[i] < 'A' || text[i] > 'Z')
+            return false;
+    return text[CURRENCY_BYTES - 1] == '\0';
 }
 
 /* "ISK=2" */

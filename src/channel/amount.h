@@ -49,6 +49,8 @@ void amount_finish(struct amount *amount);
 bool amount_read(const struct amount *amount, const struct money_form *form, const char *currency,
                  const json_t *root, int64_t *out_minor);
 
+/* Three capital letters, whether ISO 4217 knows them or not. */
+bool currency_is_code(const char *text);
 /* Three letters, in upper case afterwards; where the pointer has stars, all must agree. */
 bool currency_read(const struct pointer *pointer, const json_t *root, char out[CURRENCY_BYTES]);
 

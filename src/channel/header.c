@@ -113,21 +113,38 @@ void headers_finish(struct headers *headers)
     *headers = (struct headers){0};
 }
 
-int header_add(const struct header *header, const struct template_values *values, struct request *request,
-               const char **why)
+static struct draft line_begin(const char *name)
+{
+    struct draft line = {0};
+    draft_say(&line, name);
+    draft_say(&line, ": ");
+    return line;
+}
+
+static int line_end(struct draft *draft, struct request *request)
 {
     assert(request->header_count < REQUEST_HEADERS_MAX);
-    struct draft draft = {0};
-    draft_say(&draft, header->name);
-    draft_say(&draft, ": ");
-    int error = template_expand(&header->value, values, PLACE_HEADER, &draft, why);
-    if (error) {
-        draft_drop(&draft);
-        return error;
-    }
-    char *line = draft_take(&draft);
+    char *line = draft_take(draft);
     if (!line)
         return -ENOMEM;
     request->headers[request->header_count++] = line;
     return 0;
+}
+
+int header_line_add(const char *name, const char *value, struct request *request)
+{
+    struct draft line = line_begin(name);
+    draft_say(&line, value);
+    return line_end(&line, request);
+}
+
+int header_add(const struct header *header, const struct template_values *values, struct request *request,
+               const char **why)
+{
+    struct draft line = line_begin(header->name);
+    int error = template_expand(&header->value, values, PLACE_HEADER, &line, why);
+    if (!error)
+        error = line_end(&line, request);
+    draft_drop(&line);
+    return error;
 }

@@ -29,7 +29,9 @@ bool header_name_is_ours(const char *name);
 /* Printable ASCII, neither empty nor with spaces at its ends. */
 bool header_value_is_clean(const char *value);
 
-/* Adds "Name: value" to the request; 0, -EINVAL with a sentence, -ENOMEM. */
+/* Adds "Name: value" to the request; 0 or -ENOMEM. */
+int header_line_add(const char *name, const char *value, struct request *request);
+/* The same for a configured header; 0, -EINVAL with a sentence, -ENOMEM. */
 int header_add(const struct header *header, const struct template_values *values, struct request *request,
                const char **why);
 

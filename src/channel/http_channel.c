@@ -4,7 +4,6 @@
  * socket, asks a clock or prints. interpret is total: whatever the bytes are, an evidence kind comes out. */
 #include "channel/http_channel.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,16 +15,6 @@
 #include "channel/url.h"
 
 /* ---- the question ---- */
-
-static int line_add(struct request *request, const char *name, const char *value)
-{
-    assert(request->header_count < REQUEST_HEADERS_MAX);
-    char *line;
-    if (asprintf(&line, "%s: %s", name, value) < 0)
-        return -ENOMEM;
-    request->headers[request->header_count++] = line;
-    return 0;
-}
 
 /* What every question carries unless the configuration says otherwise. */
 static int standard_headers_add(const struct http_channel *http, const struct moment *moment,
@@ -40,7 +29,7 @@ static int standard_headers_add(const struct http_channel *http, const struct mo
     int error = 0;
     for (size_t i = 0; !error && i < sizeof(lines) / sizeof(lines[0]); i++)
         if (lines[i][1] && !headers_have(&http->headers, lines[i][0]))
-            error = line_add(out, lines[i][0], lines[i][1]);
+            error = header_line_add(lines[i][0], lines[i][1], out);
     return error;
 }
 

@@ -1,5 +1,5 @@
-/* An arena for jansson: see json_arena.h. jansson's allocator is one for the whole process, so ours tells by the address
- * what is the arena's; no lock, since each thread has its own. */
+/* An arena for jansson: see json_arena.h. jansson's allocator is one for the whole process, so ours tells by
+ * the address what is the arena's; no lock, since each thread has its own. */
 #include "channel/json_arena.h"
 
 #include <assert.h>
@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#define ARENA_BYTES (32 << 10) /* an answer of some 2 KB; longer ones go on with malloc */
+#define ARENA_BYTES (32 << 10) /* an answer of some 4 KB; longer ones go on with malloc */
 
 static _Thread_local struct arena {
     _Alignas(max_align_t) char bytes[ARENA_BYTES];
@@ -20,7 +20,8 @@ static _Thread_local struct arena {
 
 static void *arena_take(size_t wanted)
 {
-    size_t bytes = (wanted + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
+    const size_t step = _Alignof(max_align_t);
+    size_t bytes = (wanted + step - 1) / step * step;
     if (!arena.is_open || bytes < wanted || bytes > ARENA_BYTES - arena.used)
         return malloc(wanted);
     void *taken = arena.bytes + arena.used;

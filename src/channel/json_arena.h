@@ -1,6 +1,6 @@
-/* Memory for reading one answer. jansson allocates for every value and frees each of them a moment later, which costs as
- * much as the parsing. While an arena is open on a thread, jansson gets its memory there from a buffer of that thread's
- * own, freeing is nothing, and all of it is given back at once. What does not fit comes from malloc as ever.
+/* Memory for reading one answer. jansson allocates several times for every value and frees it all a moment
+ * later. While an arena is open on a thread, jansson gets its memory there from a buffer of that thread's own,
+ * freeing only counts, and all of it is given back at once. What does not fit comes from malloc as ever.
  *
  * Between open and close a thread makes and drops its json_t, and hands none of them out. */
 #ifndef MAKEGOOD_CHANNEL_JSON_ARENA_H

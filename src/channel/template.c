@@ -72,8 +72,7 @@ GETTER(currency)
 {
     UNUSED;
     const char *currency = values->order->currency;
-    bool code = strlen(currency) == 3 && strspn(currency, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 3;
-    return code ? currency : NULL;
+    return currency_is_code(currency) ? currency : NULL;
 }
 
 GETTER(currency_lower)

@@ -174,6 +174,16 @@ static void currencies_are_three_letters_that_agree(void **state)
     assert_string_equal(code, "EUR"); /* untouched by the failures */
 }
 
+static void a_code_is_three_capital_letters(void **state)
+{
+    (void)state;
+    static const char *const no_codes[] = {"",    "E",   "EU",  "EURO", "EUR ", "eur",
+                                           "EUr", "E R", "EU1", "[UR",  "@UR"};
+    assert_true(currency_is_code("AZX")); /* known or not */
+    for (size_t i = 0; i < COUNT(no_codes); i++)
+        assert_false(currency_is_code(no_codes[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +193,7 @@ int main(void)
         cmocka_unit_test(several_are_summed),
         cmocka_unit_test(an_amount_that_is_not_given_is_not_read),
         cmocka_unit_test(currencies_are_three_letters_that_agree),
+        cmocka_unit_test(a_code_is_three_capital_letters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,6 +23,34 @@ static void currencies_have_their_exponents(void **state)
     assert_int_equal(currency_exponent("CLF"), 4);
 }
 
+/* Each of them: one that stands out of order in the table is not found. */
+static void every_currency_is_found(void **state)
+{
+    (void)state;
+    static const struct {
+        int exponent;
+        const char *codes;
+    } rows[] = {
+        {2, "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP "
+            "BYN BZD CAD CDF CHE CHF CHW CNY COP COU CRC CUC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR "
+            "FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW "
+            "KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN "
+            "NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD "
+            "SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS "
+            "VED VES WST XCD YER ZAR ZMW ZWG ZWL "},
+        {0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF "},
+        {3, "BHD IQD JOD KWD LYD OMR TND "},
+        {4, "CLF UYW "},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        for (const char *at = rows[i].codes; *at; at += strlen("CNY ")) {
+            char code[CURRENCY_BYTES];
+            snprintf(code, sizeof(code), "%.3s", at);
+            if (currency_exponent(code) != rows[i].exponent)
+                fail_msg("%s has the exponent %d", code, currency_exponent(code));
+        }
+}
+
 static void unknown_currencies_are_refused(void **state)
 {
     (void)state;
@@ -153,6 +181,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(currencies_have_their_exponents),
+        cmocka_unit_test(every_currency_is_found),
         cmocka_unit_test(unknown_currencies_are_refused),
         cmocka_unit_test(decimals_are_read),
         cmocka_unit_test(what_is_no_amount_is_refused),
