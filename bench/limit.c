@@ -1,8 +1,8 @@
 /* bench_limit: claims, asks and settles due lost orders with none of the daemon's duties: no checks, no
  * decision, no audit, no lease that would be honoured. What the daemon reaches is held against it, on the
  * same tables and the same bank. Three threads with a database connection for the first and the last: claim a
- * batch by one plain statement, ask about each row, settle a batch by one plain statement. Ends when nothing
- * is due, and prints what it took. */
+ * batch by one plain statement, ask about each row, settle a batch by one plain statement. With one batch
+ * that is a loop, with more of them the three overlap. Ends when nothing is due, and prints what it took. */
 #include "limit.h"
 
 #include <curl/curl.h>

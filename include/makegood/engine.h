@@ -49,11 +49,6 @@ struct job_list; /* all jobs of one state */
 struct job {
     uint32_t slot; /* 0 .. in_flight-1: a world may keep its own data in a parallel array */
     enum job_state state;
-    bool last;   /* settle: audit even when busy, and let the row go to its lease */
-    bool poison; /* settle: only park it, without the texts that came from the channel */
-    struct lost_order order;
-    struct evidence evidence;
-    struct verdict verdict;
     struct lane *lane;
     struct job_list *list; /* that it stands in: the one of its state */
     struct job *next;
@@ -62,7 +57,12 @@ struct job {
     int64_t received_at_ms; /* when its rows came: the order's age, so that nothing is final too early */
     int64_t asked_at_ms;
     int64_t repeat_at_ms; /* while busy */
+    bool last;            /* settle: audit even when busy, and let the row go to its lease */
+    bool poison;          /* settle: only park it, without the texts that came from the channel */
     char sqlstate[6];     /* why it is poison */
+    struct verdict verdict;
+    struct evidence evidence; /* the large ones last: lists are walked without touching them */
+    struct lost_order order;
 };
 
 /* Jobs that travel to the database together. Owned by the engine; the world hands the same pointer back. */

@@ -1,6 +1,6 @@
-/* The store: see store.h. Owns two connections (one claims, the other does the rest) and the buffers that
- * calls are written in and answers are read into. Loop's thread only; called by the daemon and by the
- * connections. Every answer goes back from the loop, never from inside the call that asked. */
+/* The store: see store.h. Owns its connections (one claims, two settle: while one waits for its commit, the other
+ * works) and the buffers that calls are written in and answers are read into. Loop's thread only; called by the
+ * daemon and by the connections. Every answer goes back from the loop, never from inside the call that asked. */
 #include "io/store.h"
 
 #include <assert.h>
@@ -17,6 +17,9 @@
 #define BATCHES_MAX 8 /* settles and releases under way; the engine keeps fewer */
 #define NO_MEMORY   "out of memory"
 
+enum { LINE_CLAIM, LINE_SETTLE, LINE_SETTLE_TOO, LINES };
+#define LINE_TALK LINE_SETTLE
+
 /* One connection, as its events see it. */
 struct line {
     struct store *store;
@@ -27,15 +30,15 @@ struct line {
 struct parcel {
     struct store *store;
     struct batch *batch; /* NULL: free */
-    bool failed;         /* could not even be called; told by `excuse` */
+    struct line *line;
+    bool failed; /* could not even be called; told by `excuse` */
 };
 
 struct store {
     struct store_events events;
     void *self;
     char *instance;
-    struct line claim;
-    struct line rest;
+    struct line lines[LINES];
     bool up;
     char told[256]; /* the last reason for being down, so that it is told once */
 
@@ -54,7 +57,8 @@ static const struct pg_statement statement_claim = {
     "makegood_claim", "SELECT " CLAIM_COLUMNS " FROM makegood.claim($1, $2, $3, $4)", 4};
 static const struct pg_statement statement_settle = {
     "makegood_settle",
-    "SELECT place, upto, outcome, reason FROM makegood.settle($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
+    "SELECT place, upto, outcome, reason FROM makegood.settle($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, "
+    "$12, "
     "$13, $14, "
     "$15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)",
     1 + SETTLE_ARRAYS};
@@ -73,7 +77,10 @@ static const struct pg_statement statement_months = {"makegood_months", "SELECT 
 
 bool store_is_up(const struct store *store)
 {
-    return pg_is_up(store->claim.pg) && pg_is_up(store->rest.pg);
+    for (int i = 0; i < LINES; i++)
+        if (!pg_is_up(store->lines[i].pg))
+            return false;
+    return true;
 }
 
 static void on_up(void *self)
@@ -86,7 +93,7 @@ static void on_up(void *self)
     store->events.up(store->self);
 }
 
-/* Two connections fail together and keep on failing: each reason is told once. */
+/* Connections fail together and keep on failing: each reason is told once. */
 static void on_down(void *self, const char *reason)
 {
     struct store *store = ((struct line *)self)->store;
@@ -183,7 +190,7 @@ void store_claim(struct store *store, const struct claim_want *wants, int count,
         pg_array_number(limits, wants[i].limit);
     }
     if (pg_array_end(channels, &values[1]) && pg_array_end(limits, &values[2]) &&
-        pg_call(store->claim.pg, &statement_claim, values, on_claim, store) == 0)
+        pg_call(store->lines[LINE_CLAIM].pg, &statement_claim, values, on_claim, store) == 0)
         return;
     store->claim_failed = true;
     excuse_soon(store);
@@ -191,13 +198,29 @@ void store_claim(struct store *store, const struct claim_want *wants, int count,
 
 /* --- settle and release --------------------------------------------------------------------------------- */
 
+static int line_load(const struct store *store, const struct line *line)
+{
+    int load = 0;
+    for (int i = 0; i < BATCHES_MAX; i++)
+        load += store->parcels[i].batch && store->parcels[i].line == line;
+    return load;
+}
+
+static struct line *line_choose(struct store *store)
+{
+    struct line *one = &store->lines[LINE_SETTLE];
+    struct line *other = &store->lines[LINE_SETTLE_TOO];
+    return line_load(store, other) < line_load(store, one) ? other : one;
+}
+
 static struct parcel *parcel_take(struct store *store, struct batch *batch)
 {
     int i = 0;
     while (i < BATCHES_MAX && store->parcels[i].batch)
         i++;
     assert(i < BATCHES_MAX && "the engine sends more batches at once than it says");
-    store->parcels[i] = (struct parcel){.store = store, .batch = batch};
+    struct line *line = line_choose(store);
+    store->parcels[i] = (struct parcel){.store = store, .batch = batch, .line = line};
     return &store->parcels[i];
 }
 
@@ -230,7 +253,7 @@ void store_settle(struct store *store, struct batch *batch)
     struct parcel *parcel = parcel_take(store, batch);
     struct pg_value values[1 + SETTLE_ARRAYS] = {pg_text(store->instance)};
     if (!settle_write(store->arrays, batch, values + 1) ||
-        pg_call(store->rest.pg, &statement_settle, values, on_settle, parcel) < 0)
+        pg_call(parcel->line->pg, &statement_settle, values, on_settle, parcel) < 0)
         parcel_excuse(parcel);
 }
 
@@ -251,7 +274,7 @@ void store_release(struct store *store, struct batch *batch)
     struct parcel *parcel = parcel_take(store, batch);
     struct pg_value values[RELEASE_ARRAYS];
     if (!release_write(store->arrays, batch, values) ||
-        pg_call(store->rest.pg, &statement_release, values, on_release, parcel) < 0)
+        pg_call(parcel->line->pg, &statement_release, values, on_release, parcel) < 0)
         parcel_excuse(parcel);
 }
 
@@ -281,7 +304,7 @@ static void on_told(void *self, const struct pg_answer *answer)
 
 static void tell(struct store *store, const struct pg_statement *statement, const struct pg_value *values)
 {
-    if (pg_call(store->rest.pg, statement, values, on_told, NULL) < 0)
+    if (pg_call(store->lines[LINE_TALK].pg, statement, values, on_told, NULL) < 0)
         log_event(LOG_WARNED, "call_failed", "detail", NO_MEMORY, NULL);
 }
 
@@ -319,7 +342,7 @@ void store_backlog(struct store *store, void (*done)(void *self, const struct ba
     struct talk *talk = talk_make(self);
     if (talk)
         talk->backlog_done = done;
-    if (talk && pg_call(store->rest.pg, &statement_backlog, NULL, on_backlog, talk) == 0)
+    if (talk && pg_call(store->lines[LINE_TALK].pg, &statement_backlog, NULL, on_backlog, talk) == 0)
         return;
     free(talk);
     done(self, NULL);
@@ -362,7 +385,7 @@ void store_verify(struct store *store, int version, const char *mapping,
     struct talk *talk = talk_make(store->self);
     if (talk)
         talk->verify_done = done;
-    if (talk && pg_call(store->rest.pg, &statement_verify, values, on_verify, talk) == 0)
+    if (talk && pg_call(store->lines[LINE_TALK].pg, &statement_verify, values, on_verify, talk) == 0)
         return;
     free(talk);
     struct faults none = {0};
@@ -400,9 +423,9 @@ int store_create(struct store **out, uv_loop_t *loop, const struct pg_options *o
     store->excuse.data = store;
     uv_timer_init(loop, &store->excuse);
     store->instance = strdup(instance);
-    int result = store->instance ? line_open(store, &store->claim, loop, options) : -ENOMEM;
-    if (result == 0)
-        result = line_open(store, &store->rest, loop, options);
+    int result = store->instance ? 0 : -ENOMEM;
+    for (int i = 0; i < LINES && result == 0; i++)
+        result = line_open(store, &store->lines[i], loop, options);
     if (result < 0) {
         store_destroy(store);
         return result;
@@ -413,10 +436,9 @@ int store_create(struct store **out, uv_loop_t *loop, const struct pg_options *o
 
 void store_destroy(struct store *store)
 {
-    if (store->claim.pg)
-        pg_destroy(store->claim.pg);
-    if (store->rest.pg)
-        pg_destroy(store->rest.pg);
+    for (int i = 0; i < LINES; i++)
+        if (store->lines[i].pg)
+            pg_destroy(store->lines[i].pg);
     on_excuse(&store->excuse); /* nobody waits in vain */
     uv_close((uv_handle_t *)&store->excuse, on_excuse_closed);
 }

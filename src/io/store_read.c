@@ -130,7 +130,8 @@ const char *order_read(const PGresult *rows, int row, struct lost_order *out)
 /* --- settle() and backlog() ----------------------------------------------------------------------------- */
 
 /* One row speaks for the orders from its place up to another. */
-static const char *outcome_read(const PGresult *rows, int row, enum outcome *outcome, enum park_reason *reason)
+static const char *outcome_read(const PGresult *rows, int row, enum outcome *outcome,
+                                enum park_reason *reason)
 {
     if (!outcome_parse(PQgetvalue(rows, row, 2), outcome))
         return "makegood.settle answered an outcome that this program does not know";
