@@ -12,6 +12,7 @@ struct moment {
     int64_t unix_ms;
     char nonce[33];                    /* 32 hex digits, random */
     char request_id[REQUEST_ID_BYTES]; /* sent as X-Request-Id */
+    const char *token;                 /* of the grant, where the channel needs one; else NULL */
 };
 
 #define REQUEST_HEADERS_MAX 24
@@ -21,6 +22,8 @@ struct moment {
 struct request {
     char *method;
     char *url;
+    char *
+        second_url; /* the same question to another host, for when the first can not be reached; NULL: none */
     char *headers[REQUEST_HEADERS_MAX]; /* "Name: value" */
     int header_count;
     char *body; /* NULL: none */
@@ -36,6 +39,17 @@ struct response {
     const char *content_type; /* "" when absent */
     bool trusted;           /* came over verified TLS, or over plain loopback that the configuration allows */
     int64_t retry_after_ms; /* parsed and not yet capped; 0 when absent */
+    /* A header of the answer by its name, in whatever case, valid until the answer is dropped; NULL when it is absent or
+     * there more than once. NULL here: no headers are known. */
+    const char *(*header)(const void *head, const char *name);
+    const void *head;
+};
+
+/* A credential that is lent for a while, as an OAuth2 access token. io keeps one per channel. */
+#define GRANT_TOKEN_BYTES 4096
+struct grant {
+    char token[GRANT_TOKEN_BYTES]; /* a secret */
+    int64_t lifetime_ms;           /* from the answer on */
 };
 
 /* How io carries this channel's requests. */
@@ -62,6 +76,20 @@ struct channel_kind {
      */
     void (*interpret)(const struct channel *channel, const struct lost_order *order,
                       const struct moment *moment, const struct response *response, struct evidence *out);
+    /* Where needs_grant is set: asks for the grant that moment.token then carries. NULL: needs none. interpret_grant fills
+     * *grant and returns true, or tells the fault in *out (unauthorized, server_error, rate_limited, garbage). */
+    int (*build_grant)(const struct channel *channel, const struct moment *moment, struct request *out,
+                       const char **why);
+    bool (*interpret_grant)(const struct channel *channel, const struct response *response,
+                            struct grant *grant, struct evidence *out);
+    /* Closing at the channel, so that an unpaid payment can not be paid any more. NULL in both: it can not. What closing
+     * answers settles nothing: it is followed by a query, whatever came. `interpret_close` fills the same fields, with one of
+     * closed (accepted, or closed already), paid, not_found, or a fault. */
+    int (*build_close)(const struct channel *channel, const struct lost_order *order,
+                       const struct moment *moment, struct request *out, const char **why);
+    void (*interpret_close)(const struct channel *channel, const struct lost_order *order,
+                            const struct moment *moment, const struct response *response,
+                            struct evidence *out);
     void (*destroy)(struct channel *channel);
 };
 
@@ -70,6 +98,11 @@ struct channel {
     const struct channel_kind *kind;
     char name[CHANNEL_BYTES];
     struct transport transport;
+    bool needs_grant;
+    bool can_close; /* build_close is there, and configured */
+    int64_t
+        skew_max_ms; /* answers settle nothing while our clocks differ by more; 0: the channel has no such window */
+    int64_t credential_end; /* the first of its certificates ends then, in seconds since 1970; 0: none ends */
 };
 
 #endif

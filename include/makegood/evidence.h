@@ -72,6 +72,8 @@ struct evidence {
     int http_status;                /* 0 when there was no answer */
     int latency_ms;
     int64_t retry_after_ms; /* what the channel asked for, 0 when it did not */
+    bool has_skew;          /* the answer had a Date */
+    int64_t skew_ms;        /* our clock minus the channel's, to the second */
 };
 
 #endif

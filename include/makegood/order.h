@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "makegood/enum.h"
 #include "makegood/money.h"
 
 #define NUMBER_BYTES       65 /* order and channel numbers: at most 64 characters */
@@ -14,6 +15,22 @@
 #define TOKEN_BYTES        37        /* a UUID as text: the fence */
 #define CHANNEL_DATA_BYTES 1024      /* what a channel needs beside the number, as a JSON object */
 #define NO_END             INT64_MAX /* left_ms of an attempt that names no expiry */
+
+/* Where an attempt stands in its life (correctness 23 and 24): what it is asked next, and what the answer may do.
+ * X(NAME, text, meaning) */
+#define PHASE_LIST(X)                                                                         \
+    X(OPEN, "open", "asked whether it was paid")                                              \
+    X(CLOSING, "closing", "at the end of its life, unpaid: the channel is asked to close it") \
+    X(CHECK, "check", "the channel was asked to close it: asked again what it is")            \
+    X(TAIL, "tail", "closed, the order as well: asked a few times more for a late success")
+
+enum phase {
+#define X(name, ...) PHASE_##name,
+    PHASE_LIST(X)
+#undef X
+        PHASES
+};
+ENUM_DECLARE(phase)
 
 struct lost_order {
     int64_t attempt_id;          /* the row's key */
@@ -28,10 +45,11 @@ struct lost_order {
     char currency[CURRENCY_BYTES];
     int64_t age_ms;  /* since the attempt was created, at the claim */
     int64_t left_ms; /* until it expires, at the claim: negative when past, NO_END when it names no expiry */
-    int answers;     /* channel's answers so far: what uses up the schedule and the attempt limit */
-    int errors;      /* errors since the last answer: what drives the error backoff */
-    int unknowns;    /* answers in a row with a status outside the list */
-    int claims;      /* claims since the last settlement, this one included: what may be killing us */
+    enum phase phase;
+    int answers;  /* channel's answers so far: what uses up the schedule and the attempt limit */
+    int errors;   /* errors since the last answer: what drives the error backoff */
+    int unknowns; /* answers in a row with a status outside the list */
+    int claims;   /* claims since the last settlement, this one included: what may be killing us */
 };
 
 /* [A-Za-z0-9_|*-]{1,64}: the only texts that may enter a URL, a header or a body (law 8). */

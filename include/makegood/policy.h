@@ -6,23 +6,43 @@
 #include "makegood/order.h"
 
 #define SCHEDULE_MAX 32
+#define PLANS_MAX    8
+#define TAIL_MAX     8
+
+/* Delays: the first after tracking, the n-th after the n-th answer, the last one repeating. */
+struct schedule {
+    int64_t delays_ms[SCHEDULE_MAX];
+    int length; /* at least 1 */
+};
+
+/* A schedule for some attempts: the first plan that fits is followed, the policy's own schedule when none does. */
+struct schedule_plan {
+    char method[METHOD_BYTES]; /* of the payment; "": any */
+    int64_t until_ms;          /* while the attempt is younger; 0: at any age */
+    struct schedule schedule;
+};
 
 struct policy {
     char channel[CHANNEL_BYTES];
 
     /* An order's life. */
-    int64_t
-        schedule_ms[SCHEDULE_MAX]; /* delays: the first after tracking, the n-th after the n-th answer... */
-    int schedule_length;           /* ...the last one repeats; at least 1 */
-    int jitter_percent;            /* every delay is spread by up to +- this share; 0 to 50 */
-    int64_t error_first_ms;        /* backoff after errors: doubles from here... */
-    int64_t error_max_ms;          /* ...to here */
-    int64_t not_found_grace_ms;    /* past the end, not found stays non-final for so long */
-    int64_t horizon_ms;            /* end of life of an attempt without an expiry of its own, by age */
-    int64_t probe_ms;              /* pace of questions that wait for something else than the order */
-    int attempt_limit;             /* answers after which an unfinished order is parked; 0: none */
-    int unknown_limit;             /* unknown states in a row that park */
-    bool accept_flagged;           /* paid with a refund or dispute flag counts as paid */
+    struct schedule schedule;
+    struct schedule_plan plans[PLANS_MAX];
+    int plan_count;
+    int jitter_percent;         /* every delay is spread by up to +- this share; 0 to 50 */
+    int64_t error_first_ms;     /* backoff after errors: doubles from here... */
+    int64_t error_max_ms;       /* ...to here */
+    int64_t not_found_grace_ms; /* past the end, not found stays non-final for so long */
+    int64_t horizon_ms;         /* end of life of an attempt without an expiry of its own, by age */
+    int64_t probe_ms;           /* pace of questions that wait for something else than the order */
+    int attempt_limit;          /* answers after which an unfinished order is parked; 0: none */
+    int unknown_limit;          /* unknown states in a row that park */
+    bool accept_flagged;        /* paid with a refund or dispute flag counts as paid */
+    bool can_close;             /* the channel can be asked to close what is unpaid at the end... */
+    bool closes;                /* ...and is, also where the attempt names no expiry */
+    int64_t tail_ms[TAIL_MAX];  /* after closing: delays of the questions for a late success */
+    int tail_length;            /* 0: none */
+    bool accept_late;           /* a late success makes the closed order paid; otherwise it is parked */
 
     /* The traffic. */
     int concurrency;             /* questions under way at once, per instance */

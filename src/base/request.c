@@ -21,6 +21,7 @@ void request_finish(struct request *request)
 {
     wipe_text(request->method);
     wipe_text(request->url);
+    wipe_text(request->second_url);
     for (int i = 0; i < request->header_count; i++)
         wipe_text(request->headers[i]);
     wipe(request->body, request->body_bytes);

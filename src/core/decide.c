@@ -88,7 +88,8 @@ static int64_t spread(const struct facts *f, int64_t delay_ms)
 
 static int64_t after_answer(const struct facts *f)
 {
-    return spread(f, schedule_after_answer_ms(f->policy, f->order->answers + 1));
+    return spread(f, schedule_after_answer_ms(schedule_of(f->policy, f->order, f->situation->since_claim_ms),
+                                              f->order->answers + 1));
 }
 
 /* The next question comes at the end of life at the latest: only an answer received after it ends the order.

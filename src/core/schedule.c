@@ -2,12 +2,28 @@
 #include "core/schedule.h"
 
 #include <assert.h>
+#include <string.h>
 
-int64_t schedule_after_answer_ms(const struct policy *policy, int answers)
+static bool plan_fits(const struct schedule_plan *plan, const struct lost_order *order, int64_t age_ms)
 {
-    assert(policy->schedule_length > 0 && answers >= 0);
-    int last = policy->schedule_length - 1;
-    return policy->schedule_ms[answers < last ? answers : last];
+    bool of_method = !*plan->method || strcmp(plan->method, order->method) == 0;
+    return of_method && (plan->until_ms == 0 || age_ms < plan->until_ms);
+}
+
+const struct schedule *schedule_of(const struct policy *policy, const struct lost_order *order,
+                                   int64_t since_claim_ms)
+{
+    for (int i = 0; i < policy->plan_count; i++)
+        if (plan_fits(&policy->plans[i], order, order->age_ms + since_claim_ms))
+            return &policy->plans[i].schedule;
+    return &policy->schedule;
+}
+
+int64_t schedule_after_answer_ms(const struct schedule *schedule, int answers)
+{
+    assert(schedule->length > 0 && answers >= 0);
+    int last = schedule->length - 1;
+    return schedule->delays_ms[answers < last ? answers : last];
 }
 
 int64_t schedule_after_error_ms(const struct policy *policy, int errors)

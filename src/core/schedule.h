@@ -4,8 +4,12 @@
 
 #include "makegood/policy.h"
 
+/* Which schedule an attempt follows now: by its payment method and its age. */
+const struct schedule *schedule_of(const struct policy *policy, const struct lost_order *order,
+                                   int64_t since_claim_ms);
+
 /* Delay after the n-th answer (0: after tracking). The last entry repeats. Without jitter. */
-int64_t schedule_after_answer_ms(const struct policy *policy, int answers);
+int64_t schedule_after_answer_ms(const struct schedule *schedule, int answers);
 
 /* Delay after the n-th error in a row (1 the first): doubles up to the cap. Without jitter. */
 int64_t schedule_after_error_ms(const struct policy *policy, int errors);

@@ -32,6 +32,7 @@ static int text_find(const char *const *texts, int count, const char *text)
 
 ENUM_DEFINE(evidence_kind, EVIDENCE_KIND_LIST, EVIDENCE_KINDS)
 ENUM_DEFINE(verdict_kind, VERDICT_KIND_LIST, VERDICT_KINDS)
+ENUM_DEFINE(phase, PHASE_LIST, PHASES)
 ENUM_DEFINE(park_reason, PARK_REASON_LIST, PARK_REASONS)
 ENUM_DEFINE(outcome, OUTCOME_LIST, OUTCOMES)
 ENUM_DEFINE(job_state, JOB_STATE_LIST, JOB_STATES)

@@ -104,7 +104,7 @@ static bool channel_announce(struct migrator *migrator, const void *what)
 {
     const struct policy *policy = what;
     char delay[24];
-    snprintf(delay, sizeof(delay), "%" PRId64, policy->schedule_ms[0]);
+    snprintf(delay, sizeof(delay), "%" PRId64, policy->schedule.delays_ms[0]);
     const char *values[] = {policy->channel, delay};
     PGresult *result =
         db_ask(&migrator->db, "SELECT makegood.announce(ARRAY[$1::text], ARRAY[$2::bigint])", 2, values);

@@ -271,7 +271,7 @@ const struct config_key config_keys[] = {
     CHANNEL_KEY("rules[].when[].is", TEXTS, WHEN(is), 0, 64, .otherwise = "there, and not null",
                 .sentence = "the values that fit: texts, integers, true, false, null"),
 
-    CHANNEL_KEY("schedule", DURATIONS, POLICY(schedule_ms), 1, 30 * DAY_MS,
+    CHANNEL_KEY("schedule", DURATIONS, POLICY(schedule), 1, 30 * DAY_MS,
                 .unit = "one to 32, spaces between", .value = "5s 30s 1m 3m 5m 10m 30m 1h",
                 .sample = "5s 30s 1m 3m 5m 10m 30m 1h",
                 .sentence = "Delays of the questions, each after the answer before; the last one repeats."),

@@ -167,15 +167,15 @@ static void durations_store(struct config_reader *reader, const struct config_ke
     bool fits = strlen(text) < sizeof(copy);
     for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
         int64_t delay_ms = 0;
-        if (policy->schedule_length == SCHEDULE_MAX) {
+        if (policy->schedule.length == SCHEDULE_MAX) {
             fits = false;
             break;
         }
         if (!config_number_parse(key, word, &delay_ms))
             number_blame(reader, key, path, word);
-        policy->schedule_ms[policy->schedule_length++] = delay_ms;
+        policy->schedule.delays_ms[policy->schedule.length++] = delay_ms;
     }
-    if (!fits || policy->schedule_length == 0)
+    if (!fits || policy->schedule.length == 0)
         config_blame(reader, path, "there must be 1 to %d durations, with spaces between, as 5s 30s 1m",
                      SCHEDULE_MAX);
 }

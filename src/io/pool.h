@@ -18,6 +18,9 @@ struct question {
     struct evidence *evidence; /* filled in by the pool, whole */
     void *self;                /* the asker's */
     struct question *next;     /* the pool's */
+    /* Sees what was sent and what came, on a worker's thread, before both are dropped; no answer has status 0 and no body.
+     * Not called when nothing was sent. NULL: nobody looks. */
+    void (*witness)(void *self, const struct request *request, const struct response *response);
 };
 
 struct pool_options {

@@ -317,7 +317,7 @@ void store_announce(struct store *store, const struct policy *policies, int coun
     pg_array_start(delays, PG_INT8);
     for (int i = 0; i < count; i++) {
         pg_array_text(channels, policies[i].channel);
-        pg_array_number(delays, policies[i].schedule_ms[0]);
+        pg_array_number(delays, policies[i].schedule.delays_ms[0]);
     }
     if (pg_array_end(channels, &values[0]) && pg_array_end(delays, &values[1]))
         tell(store, &statement_announce, values);

@@ -360,6 +360,13 @@ static int64_t retry_after_ms(CURL *easy)
     return seconds < INT32_MAX ? (int64_t)seconds * 1000 : (int64_t)INT32_MAX * 1000;
 }
 
+static void witness_call(const struct transfer *transfer, const struct response *response)
+{
+    const struct question *question = transfer->question;
+    if (question->witness)
+        question->witness(question->self, &transfer->request, response);
+}
+
 static void answer_interpret(struct transfer *transfer, struct evidence *evidence)
 {
     const struct question *question = transfer->question;
@@ -374,6 +381,7 @@ static void answer_interpret(struct transfer *transfer, struct evidence *evidenc
     transfer->moment.unix_ms = clock_ms(CLOCK_REALTIME); /* it may be checked whether a signature is stale */
     question->channel->kind->interpret(question->channel, question->order, &transfer->moment, &response,
                                        evidence);
+    witness_call(transfer, &response);
 }
 
 void transfer_end(struct transfer *transfer, CURLcode result)
@@ -386,9 +394,11 @@ void transfer_end(struct transfer *transfer, CURLcode result)
     evidence->retry_after_ms = retry_after_ms(transfer->easy);
     if (result == CURLE_OK && !transfer->head_complete)
         result = CURLE_PARTIAL_FILE; /* libcurl takes a head that was cut for a whole answer without a body */
-    if (result == CURLE_OK)
+    if (result == CURLE_OK) {
         answer_interpret(transfer, evidence);
-    else
+    } else {
         fault_tell(transfer, result, evidence);
+        witness_call(transfer, &(struct response){.http_status = (int)status, .body = "", .content_type = ""});
+    }
     question_drop(transfer);
 }

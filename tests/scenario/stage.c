@@ -115,7 +115,7 @@ static void schedule_read(struct policy *policy, const char *text)
     char *rest = copy;
     snprintf(copy, sizeof(copy), "%s", text);
     for (char *entry = strtok_r(copy, ",", &rest); entry; entry = strtok_r(NULL, ",", &rest))
-        policy->schedule_ms[policy->schedule_length++] = stage_number(entry);
+        policy->schedule.delays_ms[policy->schedule.length++] = stage_number(entry);
 }
 
 static bool say_policy(struct stage *stage)

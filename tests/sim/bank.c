@@ -42,7 +42,7 @@ static enum evidence_kind question_meets(struct world *world, int attempt)
         payment->faults_left--;
         return payment->fate == FATE_FORGED ? EVIDENCE_PAID : any_fault(world);
     }
-    bool noise = world->phase == PHASE_FAULTS && world->plan.faults & FAULT_NOISE;
+    bool noise = world->act == ACT_FAULTS && world->plan.faults & FAULT_NOISE;
     return noise && prng_chance(&world->prng, 12) ? any_fault(world) : EVIDENCE_NONE;
 }
 

@@ -19,14 +19,14 @@ static uint32_t token_of(const char *text)
 
 static enum call_fault call_meets(struct world *world)
 {
-    if (world->phase != PHASE_FAULTS || !(world->plan.faults & FAULT_CUTS) || !prng_chance(&world->prng, 15))
+    if (world->act != ACT_FAULTS || !(world->plan.faults & FAULT_CUTS) || !prng_chance(&world->prng, 15))
         return CALL_CLEAN;
     return (enum call_fault)prng_between(&world->prng, CALL_ANSWER_LOST, CALL_ZOMBIE);
 }
 
 static int64_t call_delay(struct world *world)
 {
-    bool slow = world->phase == PHASE_FAULTS && world->plan.faults & FAULT_SLOW_DATABASE;
+    bool slow = world->act == ACT_FAULTS && world->plan.faults & FAULT_SLOW_DATABASE;
     return slow && prng_chance(&world->prng, 20) ? prng_between(&world->prng, 20, 5000)
                                                  : prng_between(&world->prng, 0, 8);
 }

@@ -107,7 +107,7 @@ void node_configure(struct world *world, struct node *node, bool faithful)
 
 void node_start(struct world *world, struct node *node)
 {
-    if (node->engine || world->phase == PHASE_STOP)
+    if (node->engine || world->act == ACT_STOP)
         return;
     node->life++;
     node->stopping = node->claiming = false;
@@ -145,7 +145,7 @@ static void node_rest(struct world *world, struct node *node)
         violate(world, INVARIANT_COUNTERS, "node %d says it is idle, with %d questions under way",
                 node->index, node->asking);
     node_end(node);
-    if (world->phase != PHASE_STOP)
+    if (world->act != ACT_STOP)
         world_schedule(world, prng_between(&world->prng, 50, 4000), EVENT_START, node->index, 0, 0);
 }
 

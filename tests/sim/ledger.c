@@ -266,7 +266,7 @@ static struct ruling settle_fresh(struct world *world, const struct settle_row *
     if (!ours)
         return ruled(OUTCOME_FENCED);
     bool contended =
-        world->phase == PHASE_FAULTS && world->plan.faults & FAULT_BUSY && prng_chance(&world->prng, 15);
+        world->act == ACT_FAULTS && world->plan.faults & FAULT_BUSY && prng_chance(&world->prng, 15);
     if (row->locked || world->ledger.orders[row->order].locked_by > 0 || contended)
         return ruled(OUTCOME_BUSY);
     witness_applied(world, said->attempt, said->token);

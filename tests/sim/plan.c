@@ -24,10 +24,10 @@ static int pick(struct world *world, int low, int high)
 
 static void plan_schedule(struct world *world, struct policy *policy)
 {
-    policy->schedule_length = pick(world, 1, 6);
+    policy->schedule.length = pick(world, 1, 6);
     int64_t delay_ms = pick(world, 200, 3000);
-    for (int i = 0; i < policy->schedule_length; i++) {
-        policy->schedule_ms[i] = delay_ms;
+    for (int i = 0; i < policy->schedule.length; i++) {
+        policy->schedule.delays_ms[i] = delay_ms;
         delay_ms += pick(world, 0, 6000);
     }
     policy->jitter_percent = pick(world, 0, 50);
@@ -136,7 +136,7 @@ static int64_t plan_liveness_bound(const struct plan *plan)
     for (int i = 0; i < plan->channels; i++) {
         const struct policy *policy = &plan->policies[i];
         bound_ms += policy->horizon_ms / 2 + policy->not_found_grace_ms + policy->probe_ms +
-                    policy->schedule_ms[policy->schedule_length - 1] + 2 * policy->error_max_ms +
+                    policy->schedule.delays_ms[policy->schedule.length - 1] + 2 * policy->error_max_ms +
                     2 * policy->breaker_open_max_ms + 2 * policy->retry_after_max_ms + 10000;
     }
     return bound_ms;

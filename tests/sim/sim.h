@@ -324,14 +324,14 @@ struct call {
     struct ruling rulings[SLOTS_MAX];
 };
 
-enum phase { PHASE_FAULTS, PHASE_CALM, PHASE_STOP, PHASE_OVER };
+enum act { ACT_FAULTS, ACT_CALM, ACT_STOP, ACT_OVER };
 
 struct world {
     uint64_t seed;
     enum sabotage sabotage;
     struct prng prng;
     int64_t now;
-    enum phase phase;
+    enum act act;
     int64_t drained_ms; /* how long it took after the faults */
     uint64_t events;
     uint64_t scheduled;

@@ -144,7 +144,7 @@ void timeline_track(struct world *world, int attempt)
 void timeline_canary(struct world *world, int channel)
 {
     int64_t pause_ms = world->plan.policies[channel].found_lately_ms / 3;
-    if (world->phase != PHASE_CALM || world->ledger.row_count == ORDERS_MAX)
+    if (world->act != ACT_CALM || world->ledger.row_count == ORDERS_MAX)
         return;
     int order = order_make(world);
     int attempt = attempt_make(world, order, channel, FATE_PAID);

@@ -72,22 +72,22 @@ void world_schedule(struct world *world, int64_t delay_ms, enum event_kind kind,
 
 static void happen_calm(struct world *world)
 {
-    world->phase = PHASE_CALM;
+    world->act = ACT_CALM;
     world->ledger.down = world->ledger.broken = false;
     for (int i = 0; i < world->plan.channels; i++)
         if (!world->plan.dead[i])
             world->bank.outage[i] = EVIDENCE_NONE;
     for (int i = 0; i < world->plan.nodes; i++)
         world_schedule(world, 0, EVENT_CONFIGURE, i, 0, 0);
-    world_schedule(world, world->plan.liveness_ms, EVENT_DEADLINE, -1, 0, PHASE_CALM);
+    world_schedule(world, world->plan.liveness_ms, EVENT_DEADLINE, -1, 0, ACT_CALM);
 }
 
-static void happen_deadline(struct world *world, int64_t phase)
+static void happen_deadline(struct world *world, int64_t act)
 {
-    if (phase == PHASE_CALM && world->phase == PHASE_CALM)
+    if (act == ACT_CALM && world->act == ACT_CALM)
         violate(world, INVARIANT_LIVENESS, "%d rows are still open, the first is attempt %d",
                 world->witness.open_rows, world->witness.first_open);
-    if (phase == PHASE_STOP && world->phase == PHASE_STOP)
+    if (act == ACT_STOP && world->act == ACT_STOP)
         violate(world, INVARIANT_LIVENESS, "an engine did not come to rest after engine_stop");
 }
 
@@ -116,16 +116,16 @@ static void happen_anywhere(struct world *world, const struct event *event)
         break;
     case EVENT_DATABASE_DOWN:
     case EVENT_DATABASE_UP:
-        world->ledger.down = event->kind == EVENT_DATABASE_DOWN && world->phase == PHASE_FAULTS;
+        world->ledger.down = event->kind == EVENT_DATABASE_DOWN && world->act == ACT_FAULTS;
         break;
     case EVENT_SCHEMA_BROKEN:
     case EVENT_SCHEMA_MENDED:
-        world->ledger.broken = event->kind == EVENT_SCHEMA_BROKEN && world->phase == PHASE_FAULTS;
+        world->ledger.broken = event->kind == EVENT_SCHEMA_BROKEN && world->act == ACT_FAULTS;
         break;
     case EVENT_OUTAGE:
     case EVENT_OUTAGE_END:
         if (!world->plan.dead[event->subject])
-            world->bank.outage[event->subject] = event->kind == EVENT_OUTAGE && world->phase == PHASE_FAULTS
+            world->bank.outage[event->subject] = event->kind == EVENT_OUTAGE && world->act == ACT_FAULTS
                                                      ? (enum evidence_kind)event->extra
                                                      : EVIDENCE_NONE;
         break;
@@ -147,7 +147,7 @@ static void happen_anywhere(struct world *world, const struct event *event)
 /* A crash may come after any event of an engine. */
 static void happen_to_crash(struct world *world, struct node *node)
 {
-    bool may = world->plan.faults & FAULT_CRASHES && world->phase == PHASE_FAULTS && node->engine;
+    bool may = world->plan.faults & FAULT_CRASHES && world->act == ACT_FAULTS && node->engine;
     if (may && prng_between(&world->prng, 1, 300) == 1)
         node_crash(world, node);
 }
@@ -169,7 +169,7 @@ static void happen_to_node(struct world *world, const struct event *event)
         node->stalled_until = world->now + event->extra;
         break;
     case EVENT_CONFIGURE:
-        node_configure(world, node, world->phase != PHASE_FAULTS);
+        node_configure(world, node, world->act != ACT_FAULTS);
         break;
     case EVENT_ANSWER:
         node_answer(world, node, event->subject);
@@ -234,27 +234,27 @@ static bool fleet_rests(const struct world *world)
 
 static void world_move_on(struct world *world)
 {
-    if (world->phase == PHASE_CALM && world->witness.open_rows == 0) {
-        world->phase = PHASE_STOP;
+    if (world->act == ACT_CALM && world->witness.open_rows == 0) {
+        world->act = ACT_STOP;
         world->drained_ms = world->now - world->plan.faults_end_ms;
-        world_schedule(world, STOP_LIMIT_MS, EVENT_DEADLINE, -1, 0, PHASE_STOP);
+        world_schedule(world, STOP_LIMIT_MS, EVENT_DEADLINE, -1, 0, ACT_STOP);
         for (int i = 0; i < world->plan.nodes; i++)
             world_schedule(world, 0, EVENT_STOP, i, 0, 0);
-    } else if (world->phase == PHASE_STOP && fleet_rests(world)) {
-        world->phase = PHASE_OVER;
+    } else if (world->act == ACT_STOP && fleet_rests(world)) {
+        world->act = ACT_OVER;
         witness_close(world);
     }
 }
 
 void world_run(struct world *world)
 {
-    while (world->heap_count > 0 && world->phase != PHASE_OVER && !world->witness.failed) {
+    while (world->heap_count > 0 && world->act != ACT_OVER && !world->witness.failed) {
         world_step(world);
         world_move_on(world);
         if (world->events > EVENTS_LIMIT)
             violate(world, INVARIANT_LIVENESS, "%d events and no end: somebody runs hot", EVENTS_LIMIT);
     }
-    assert(world->witness.failed || world->phase == PHASE_OVER);
+    assert(world->witness.failed || world->act == ACT_OVER);
 }
 
 struct world *world_create(uint64_t seed, enum sabotage sabotage, bool print)

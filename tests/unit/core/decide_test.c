@@ -67,8 +67,7 @@ static void order_choose(uint64_t *number, struct lost_order *out)
 static void policy_choose(uint64_t *number, struct policy *out)
 {
     *out = (struct policy){
-        .schedule_ms = {5000, 30000},
-        .schedule_length = 2,
+        .schedule = {{5000, 30000}, 2},
         .error_first_ms = 1000,
         .error_max_ms = 60000,
         .not_found_grace_ms = 30000,

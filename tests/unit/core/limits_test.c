@@ -199,19 +199,16 @@ static void guard_lets_its_exact_share_pass(void **state)
 
 /* ---- schedules ---- */
 
-static const struct policy paced = {.schedule_ms = {5, 30, 60},
-                                    .schedule_length = 3,
-                                    .error_first_ms = 100,
-                                    .error_max_ms = 1000,
-                                    .horizon_ms = 5000};
+static const struct policy paced = {
+    .schedule = {{5, 30, 60}, 3}, .error_first_ms = 100, .error_max_ms = 1000, .horizon_ms = 5000};
 
 static void the_last_entry_repeats(void **state)
 {
     (void)state;
     static const int64_t delays_ms[] = {5, 30, 60, 60, 60};
     for (int i = 0; i < 5; i++)
-        assert_int_equal(schedule_after_answer_ms(&paced, i), delays_ms[i]);
-    assert_int_equal(schedule_after_answer_ms(&paced, INT32_MAX), 60);
+        assert_int_equal(schedule_after_answer_ms(&paced.schedule, i), delays_ms[i]);
+    assert_int_equal(schedule_after_answer_ms(&paced.schedule, INT32_MAX), 60);
 }
 
 static void error_delays_double_up_to_the_cap(void **state)

@@ -199,9 +199,9 @@ static void defaults_hold(void **state)
     assert_null(config->migrate_url);
     assert_non_null(strrchr(config->instance, '-'));
     assert_int_equal(atoi(strrchr(config->instance, '-') + 1), getpid());
-    assert_int_equal(policy->schedule_length, 8);
-    assert_int_equal(policy->schedule_ms[0], 5000);
-    assert_int_equal(policy->schedule_ms[7], 3600000);
+    assert_int_equal(policy->schedule.length, 8);
+    assert_int_equal(policy->schedule.delays_ms[0], 5000);
+    assert_int_equal(policy->schedule.delays_ms[7], 3600000);
     assert_int_equal(policy->jitter_percent, 20);
     assert_int_equal(policy->rate_per_second, 20);
     assert_int_equal(policy->burst, 20);
@@ -236,7 +236,7 @@ static void what_is_written_holds(void **state)
     assert_int_equal(config->engine.lease_ms, 120000);
     assert_int_equal(config->engine.policy_count, 2);
     assert_int_equal(config->policies[0].burst, 7);
-    assert_int_equal(config->policies[0].schedule_length, 2);
+    assert_int_equal(config->policies[0].schedule.length, 2);
     assert_true(config->policies[0].accept_flagged);
     assert_int_equal(config->channels[0]->transport.low_speed_bytes, 1024);
     assert_string_equal(config->channels[1]->name, "two");

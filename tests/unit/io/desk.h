@@ -89,7 +89,8 @@ static inline void desk_close(struct desk *desk)
 
 static inline void fake_init(struct fake *fake, const char *scheme, const char *host, unsigned port)
 {
-    static const struct channel_kind kind = {"fake", fake_build, fake_interpret, NULL};
+    static const struct channel_kind kind = {
+        .name = "fake", .build = fake_build, .interpret = fake_interpret};
     *fake = (struct fake){.method = "GET"};
     fake->head = (struct channel){.kind = &kind,
                                   .name = "fake",

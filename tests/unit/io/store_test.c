@@ -377,7 +377,7 @@ static void test_two_settles_at_once(void **state)
 
 static void test_small_talk(void **state)
 {
-    struct policy policies[] = {{.channel = "bank", .schedule_ms = {7000}, .schedule_length = 1}};
+    struct policy policies[] = {{.channel = "bank", .schedule = {{7000}, 1}}};
     (void)state;
     track("G1", "'pi_1'");
     int before = bench.answers;

@@ -1,0 +1,209 @@
+/* RSA keys, certificates and signatures, by OpenSSL's EVP (rsa.h). Loaded by the thread that reads the configuration, used
+ * by the workers. Never opens a file, never prints; key texts are copied nowhere. */
+#include "channel/rsa.h"
+
+#include <errno.h>
+#include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY_BITS_LEAST 2048
+#define KEY_TEXT_MAX   (64 << 10)
+
+/* An encrypted key has no place here: nobody could type its password. */
+static int no_password(char *buffer, int size, int writing, void *self)
+{
+    (void)buffer, (void)size, (void)writing, (void)self;
+    return -1;
+}
+
+static EVP_PKEY *private_from_pem(BIO *bio)
+{
+    return PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
+}
+
+static EVP_PKEY *public_from_pem(BIO *bio)
+{
+    return PEM_read_bio_PUBKEY(bio, NULL, no_password, NULL);
+}
+
+static EVP_PKEY *public_from_certificate(BIO *bio)
+{
+    X509 *certificate = PEM_read_bio_X509(bio, NULL, no_password, NULL);
+    EVP_PKEY *key = certificate ? X509_get_pubkey(certificate) : NULL;
+    X509_free(certificate);
+    return key;
+}
+
+static EVP_PKEY *private_from_der(const unsigned char *bytes, long length)
+{
+    return d2i_AutoPrivateKey(NULL, &bytes, length);
+}
+
+static EVP_PKEY *public_from_der(const unsigned char *bytes, long length)
+{
+    return d2i_PUBKEY(NULL, &bytes, length);
+}
+
+static EVP_PKEY *pem_read(const char *text, EVP_PKEY *(*read)(BIO *))
+{
+    BIO *bio = BIO_new_mem_buf(text, -1);
+    EVP_PKEY *key = bio ? read(bio) : NULL;
+    BIO_free(bio);
+    ERR_clear_error();
+    return key;
+}
+
+/* Base64 of any length, without the newlines and blanks that it may have; NULL: it is none. */
+static unsigned char *base64_read(const char *text, size_t length, int *out_bytes)
+{
+    char *packed = malloc(length + 1);
+    unsigned char *bytes = malloc(length + 1);
+    size_t count = 0;
+    for (size_t i = 0; packed && i < length; i++)
+        if (!strchr(" \t\r\n", text[i]) || !text[i])
+            packed[count++] = text[i];
+    int read = -1;
+    if (packed && bytes && count > 0 && count % 4 == 0)
+        read = EVP_DecodeBlock(bytes, (const unsigned char *)packed, (int)count);
+    if (read >= 0)
+        *out_bytes = read - (packed[count - 1] == '=') - (packed[count - 2] == '=');
+    if (packed)
+        explicit_bzero(packed, count);
+    free(packed);
+    if (read >= 0)
+        return bytes;
+    free(bytes);
+    return NULL;
+}
+
+static EVP_PKEY *bare_read(const char *text, EVP_PKEY *(*read)(const unsigned char *, long))
+{
+    int length = 0;
+    unsigned char *bytes = base64_read(text, strlen(text), &length);
+    EVP_PKEY *key = bytes ? read(bytes, length) : NULL;
+    if (bytes)
+        explicit_bzero(bytes, (size_t)length);
+    free(bytes);
+    ERR_clear_error();
+    return key;
+}
+
+static int key_check(EVP_PKEY **out, EVP_PKEY *key, const char *none, const char **why)
+{
+    if (!key)
+        *why = none;
+    else if (!EVP_PKEY_is_a(key, "RSA"))
+        *why = "this is no RSA key; the channel signs with RSA";
+    else if (EVP_PKEY_get_bits(key) < KEY_BITS_LEAST)
+        *why = "this RSA key is shorter than 2048 bits; have a longer one made";
+    else {
+        *out = key;
+        return 0;
+    }
+    EVP_PKEY_free(key);
+    return -EINVAL;
+}
+
+int rsa_private_load(EVP_PKEY **out, const char *text, const char **why)
+{
+    EVP_PKEY *key = NULL;
+    if (strlen(text) <= KEY_TEXT_MAX)
+        key =
+            strstr(text, "-----BEGIN") ? pem_read(text, private_from_pem) : bare_read(text, private_from_der);
+    return key_check(
+        out, key,
+        "this is no private key; write PEM (not encrypted), or the base64 of PKCS#1 or PKCS#8, as the "
+        "channel hands it out",
+        why);
+}
+
+int rsa_public_load(EVP_PKEY **out, const char *text, const char **why)
+{
+    EVP_PKEY *key = NULL;
+    if (strlen(text) > KEY_TEXT_MAX)
+        key = NULL;
+    else if (strstr(text, "-----BEGIN CERTIFICATE"))
+        key = pem_read(text, public_from_certificate);
+    else
+        key = strstr(text, "-----BEGIN") ? pem_read(text, public_from_pem) : bare_read(text, public_from_der);
+    return key_check(
+        out, key,
+        "this is no public key; write PEM, a certificate in PEM, or the base64 of the key, as the channel "
+        "hands it out",
+        why);
+}
+
+static char *base64_write(const unsigned char *bytes, size_t length)
+{
+    char *text = malloc(4 * ((length + 2) / 3) + 1);
+    if (text)
+        EVP_EncodeBlock((unsigned char *)text, bytes, (int)length);
+    return text;
+}
+
+char *rsa_sign(EVP_PKEY *private_key, const void *bytes, size_t length)
+{
+    unsigned char signature[1024]; /* RSA of up to 8192 bits */
+    size_t signature_length = sizeof(signature);
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool made = context && EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, private_key) == 1 &&
+                EVP_DigestSign(context, signature, &signature_length, bytes, length) == 1;
+    EVP_MD_CTX_free(context);
+    ERR_clear_error();
+    return made ? base64_write(signature, signature_length) : NULL;
+}
+
+bool rsa_verify(EVP_PKEY *public_key, const void *bytes, size_t length, const char *signature,
+                size_t signature_length)
+{
+    int raw_length = 0;
+    unsigned char *raw = NULL;
+    if (signature_length <= 2048 && !memchr(signature, '\n', signature_length) &&
+        !memchr(signature, ' ', signature_length))
+        raw = base64_read(signature, signature_length, &raw_length);
+    EVP_MD_CTX *context = raw ? EVP_MD_CTX_new() : NULL;
+    bool verifies = context && EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, public_key) == 1 &&
+                    EVP_DigestVerify(context, raw, (size_t)raw_length, bytes, length) == 1;
+    EVP_MD_CTX_free(context);
+    free(raw);
+    ERR_clear_error();
+    return verifies;
+}
+
+int certificate_load(X509 **out, const char *text, const char **why)
+{
+    BIO *bio = BIO_new_mem_buf(text, -1);
+    if (!bio)
+        return -ENOMEM;
+    *out = PEM_read_bio_X509(bio, NULL, no_password, NULL);
+    BIO_free(bio);
+    ERR_clear_error();
+    if (*out)
+        return 0;
+    *why = "this is no certificate; write it in PEM";
+    return -EINVAL;
+}
+
+char *certificate_serial(const X509 *certificate)
+{
+    BIGNUM *number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), NULL);
+    char *hex = number ? BN_bn2hex(number) : NULL;
+    char *serial = hex ? strdup(hex) : NULL;
+    OPENSSL_free(hex);
+    BN_free(number);
+    return serial;
+}
+
+int64_t certificate_end(const X509 *certificate)
+{
+    int days = 0;
+    int seconds = 0;
+    ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
+    bool read = epoch && ASN1_TIME_diff(&days, &seconds, epoch, X509_get0_notAfter(certificate)) == 1;
+    ASN1_TIME_free(epoch);
+    return read ? (int64_t)days * 86400 + seconds : -1;
+}
