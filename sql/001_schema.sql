@@ -41,6 +41,7 @@ CREATE DOMAIN channel_name AS text COLLATE "C" CHECK (VALUE ~ '^[a-z0-9_-]{1,32}
 CREATE DOMAIN currency_code AS text COLLATE "C" CHECK (VALUE ~ '^[A-Z]{3}$');
 CREATE DOMAIN minor_amount AS bigint CHECK (VALUE > 0);
 CREATE DOMAIN short_text AS text COLLATE "C" CHECK (octet_length(VALUE) <= 64);
+CREATE DOMAIN phase_name AS text COLLATE "C" CHECK (VALUE IN ('open', 'closing', 'check', 'tail'));
 CREATE DOMAIN method_name AS text COLLATE "C" CHECK (octet_length(VALUE) <= 32);
 CREATE DOMAIN channel_object AS jsonb
   CHECK (jsonb_typeof(VALUE) = 'object' AND octet_length(VALUE::text) <= 1000);
@@ -68,6 +69,7 @@ CREATE TABLE lost_order (
   claimed_at   timestamptz,
   claimed_by   text,
   claims       integer      NOT NULL DEFAULT 0,     -- since the last settlement
+  phase        phase_name   NOT NULL DEFAULT 'open', -- of its life: closing and check at its end, tail after it
   answers      integer      NOT NULL DEFAULT 0,
   errors       integer      NOT NULL DEFAULT 0,     -- since the last answer
   unknowns     integer      NOT NULL DEFAULT 0,     -- in a row
@@ -80,6 +82,8 @@ CREATE TABLE lost_order (
   autovacuum_analyze_scale_factor = 0.05
 );
 CREATE INDEX lost_order_due ON lost_order (channel, due_at);
+-- Rows of orders that are closed: no backlog. The index is there to tell how many they are.
+CREATE INDEX lost_order_tail ON lost_order (attempt_id) WHERE phase = 'tail';
 
 -- The same rows out of the cycle, for a person to decide. Looser than lost_order: an order that could not be tracked
 -- (reason untrackable) may lack anything, even a number.
@@ -101,6 +105,7 @@ ALTER TABLE parked_order
   ALTER created_at SET DEFAULT now(),
   ALTER due_at SET DEFAULT now(),
   ALTER claims SET DEFAULT 0,
+  ALTER phase SET DEFAULT 'open',
   ALTER answers SET DEFAULT 0,
   ALTER errors SET DEFAULT 0,
   ALTER unknowns SET DEFAULT 0;
@@ -135,6 +140,7 @@ CREATE TABLE query_log (
   rule           text        NOT NULL,              -- the row of decide
   detail         text,
   due_in_ms      bigint,
+  phase          text,                              -- of the row from now on
   answers        integer,
   errors         integer,
   unknowns       integer,
@@ -179,6 +185,7 @@ CREATE TABLE mapping (
   paid_write     text        NOT NULL,
   paid_from      text[]      NOT NULL,              -- may be left for paid
   paid_here      text[]      NOT NULL,              -- mean paid: write and also
+  late_from      text[]      NOT NULL,              -- may be left for paid by a late payment that is accepted
   closed_write   text        NOT NULL,
   closed_from    text[]      NOT NULL,
   closed_here    text[]      NOT NULL,

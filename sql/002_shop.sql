@@ -80,7 +80,14 @@ BEGIN
     SET number       = coalesce(l.number, excluded.number),
         method       = coalesce(l.method, excluded.method),
         channel_data = coalesce(l.channel_data || excluded.channel_data, l.channel_data, excluded.channel_data),
-        expires_at   = coalesce(excluded.expires_at, l.expires_at)
+        expires_at   = CASE l.phase WHEN 'tail' THEN excluded.expires_at
+                                    ELSE coalesce(excluded.expires_at, l.expires_at) END,
+        -- An attempt that was closed begins anew; a question that is under way about it is fenced.
+        phase        = CASE l.phase WHEN 'tail' THEN 'open' ELSE l.phase END,
+        answers      = CASE l.phase WHEN 'tail' THEN 0 ELSE l.answers END,
+        created_at   = CASE l.phase WHEN 'tail' THEN excluded.created_at ELSE l.created_at END,
+        due_at       = CASE l.phase WHEN 'tail' THEN excluded.due_at ELSE l.due_at END,
+        token        = CASE l.phase WHEN 'tail' THEN NULL ELSE l.token END
     WHERE l.amount_minor = excluded.amount_minor
       AND l.currency = excluded.currency
       AND coalesce(l.number = excluded.number, true)

@@ -10,7 +10,7 @@ SET LOCAL search_path = makegood, pg_temp;
 CREATE FUNCTION claim(p_instance text, p_channels text[], p_limits integer[], p_lease_ms bigint)
 RETURNS TABLE (attempt_id bigint, token uuid, claimed_us bigint, order_no text, channel text, number text,
                channel_data text, amount_minor bigint, currency text, method text, age_ms bigint, left_ms bigint,
-               answers integer, errors integer, unknowns integer, claims integer)
+               phase text, answers integer, errors integer, unknowns integer, claims integer)
 LANGUAGE plpgsql SECURITY DEFINER ROWS 500
 SET search_path = pg_catalog, makegood, pg_temp
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -45,7 +45,7 @@ BEGIN
             l.channel_data::text, l.amount_minor::bigint, l.currency::text, l.method::text,
             (date_part('epoch', moment - l.created_at) * 1000)::bigint,
             (date_part('epoch', l.expires_at - moment) * 1000)::bigint,
-            l.answers, l.errors, l.unknowns, l.claims;
+            l.phase::text, l.answers, l.errors, l.unknowns, l.claims;
 END
 $$;
 
@@ -84,22 +84,26 @@ AS $$
   ON CONFLICT (name) DO UPDATE SET first_delay_ms = excluded.first_delay_ms, announced_at = now()
 $$;
 
--- Counts exactly up to 10,000 rows and estimates beyond, so it may be asked every few seconds.
-CREATE FUNCTION counted(p_table regclass) RETURNS bigint
+-- Counts exactly up to 10,000 rows and estimates beyond, so it may be asked every few seconds. p_index: of the rows to
+-- count, where only those of a partial index are meant.
+CREATE FUNCTION counted(p_table regclass, p_index regclass DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, makegood, pg_temp
 AS $$
 DECLARE
   rows bigint;
 BEGIN
-  EXECUTE format('SELECT count(*) FROM (SELECT FROM %s LIMIT 10001) AS found', p_table) INTO rows;
+  EXECUTE format('SELECT count(*) FROM (SELECT FROM %s %s LIMIT 10001) AS found', p_table,
+                 (SELECT 'WHERE ' || pg_get_expr(i.indpred, i.indrelid) FROM pg_index AS i WHERE i.indexrelid = p_index))
+  INTO rows;
   IF rows > 10000 THEN
-    SELECT greatest(rows, c.reltuples::bigint) INTO rows FROM pg_class AS c WHERE c.oid = p_table;
+    SELECT greatest(rows, c.reltuples::bigint) INTO rows FROM pg_class AS c WHERE c.oid = coalesce(p_index, p_table);
   END IF;
   RETURN rows;
 END
 $$;
 
--- How much waits, how much is parked, and for how long the oldest due row has been due (0: nothing is due).
+-- How much waits (not the tail: those orders are closed), how much is parked, and for how long the oldest due row has
+-- been due (0: nothing is due).
 CREATE FUNCTION backlog() RETURNS TABLE (waiting bigint, parked bigint, oldest_age_ms bigint)
 LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, makegood, pg_temp SET enable_seqscan = off SET jit = off
@@ -113,7 +117,7 @@ AS $$
     CROSS JOIN LATERAL (SELECT l.channel, l.due_at FROM lost_order AS l WHERE l.channel > first_due.channel
                         ORDER BY l.channel, l.due_at LIMIT 1) AS next
   )
-  SELECT counted('lost_order'), counted('parked_order'),
+  SELECT greatest(counted('lost_order') - counted('lost_order', 'lost_order_tail'), 0), counted('parked_order'),
          greatest(0, coalesce((extract(epoch FROM clock_timestamp() - min(first_due.due_at)) * 1000)::bigint, 0))
   FROM first_due
 $$;

@@ -22,7 +22,7 @@ CREATE TYPE order_state AS (order_no text, status text, amount_minor bigint, cur
                             channel_number text, spot tid);
 
 -- Rows of ours that we hold, and where they lie: nobody moves them while they are locked.
-CREATE TYPE held_rows AS (place integer[], spot tid[], amount_minor bigint[], currency text[]);
+CREATE TYPE held_rows AS (place integer[], spot tid[], amount_minor bigint[], currency text[], phase text[]);
 
 -- Those among them that are paid in the amount that was tracked; their payments' numbers.
 CREATE TYPE plain_rows AS (place integer[], order_no text[], channel text[], payment text[], amount bigint[],
@@ -67,7 +67,8 @@ CREATE FUNCTION another_attempt_lives(p_order_no text, p_attempt_id bigint) RETU
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, makegood, pg_temp
 AS $$
 BEGIN
-  RETURN EXISTS (SELECT FROM lost_order AS l WHERE l.order_no = p_order_no AND l.attempt_id <> p_attempt_id)
+  RETURN EXISTS (SELECT FROM lost_order AS l
+                 WHERE l.order_no = p_order_no AND l.attempt_id <> p_attempt_id AND l.phase <> 'tail')
       OR EXISTS (SELECT FROM parked_order AS p WHERE p.order_no = p_order_no AND p.attempt_id <> p_attempt_id);
 END
 $$;
@@ -110,13 +111,15 @@ $$;
 --      paid                       it was paid already, by order_pay(); the row goes
 --      recorded, fenced           nothing is done (fenced is audited)
 --      busy                       nothing is done, repeat;  put_off: the same on the last try, the row goes back
---      retry, park                as the verdict says
+--      retry, park                as the verdict says (close is a retry: what is asked next is in the row's phase)
 --      write                      the order changes, the row goes
+--      late                       the same, from closed to paid: a late payment that the policy accepts
 --      leave, already             the order stays as it is, the row goes
+--    A row whose order closes stays behind as tail, when the verdict says so; one that is tail is only taken away.
 --      any other word             a conflict: parked with that word as its reason
 -- The settings choose hash joins: both sides are arrays of a batch's length.
 CREATE FUNCTION rule_batch(p_attempt bigint[], p_order_no text[], p_channel text[], p_payment text[], p_verdict text[],
-                           p_amount bigint[], p_currency text[], p_last boolean[], p_held held_rows,
+                           p_amount bigint[], p_currency text[], p_late boolean[], p_last boolean[], p_held held_rows,
                            p_paid paid_rows, p_orders order_state[], p_strays stray_row[], p_shop mapping)
 RETURNS ruled_row[]
 LANGUAGE plpgsql
@@ -129,16 +132,16 @@ BEGIN
   RETURN ARRAY(
     SELECT ROW (r.ruling,
                 CASE WHEN r.ruling = 'recorded' THEN r.recorded
-                     WHEN r.ruling IN ('paid', 'retry', 'park', 'write', 'leave') THEN 'applied'
+                     WHEN r.ruling IN ('paid', 'retry', 'park', 'write', 'late', 'leave') THEN 'applied'
                      WHEN r.ruling IN ('already', 'busy', 'fenced') THEN r.ruling
                      WHEN r.ruling = 'put_off' THEN 'busy'
                      ELSE 'conflict' END,
                 CASE WHEN r.ruling = 'recorded' THEN r.recorded_reason
-                     WHEN r.ruling IN ('paid', 'retry', 'park', 'write', 'leave', 'already', 'busy', 'fenced',
+                     WHEN r.ruling IN ('paid', 'retry', 'park', 'write', 'late', 'leave', 'already', 'busy', 'fenced',
                                        'put_off') THEN ''
                      ELSE r.ruling END,
                 r.status,
-                CASE WHEN r.ruling NOT IN ('paid', 'write') THEN r.status
+                CASE WHEN r.ruling NOT IN ('paid', 'write', 'late') THEN r.status
                      WHEN r.verdict = 'paid' THEN p_shop.paid_write
                      WHEN r.verdict = 'closed' THEN p_shop.closed_write
                      ELSE p_shop.refunded_write END,
@@ -148,7 +151,9 @@ BEGIN
              s.outcome AS recorded, s.reason AS recorded_reason, CASE
         WHEN d.place IS NOT NULL THEN 'paid'
         WHEN s.place IS NOT NULL THEN s.ruling
-        WHEN e.verdict IN ('retry', 'park') THEN e.verdict
+        WHEN e.verdict IN ('retry', 'close') THEN 'retry'
+        WHEN e.verdict = 'park' THEN 'park'
+        WHEN e.verdict = 'closed' AND h.phase = 'tail' THEN 'leave'
         WHEN e.turn > 1 OR (o.order_no IS NULL AND order_present(e.order_no)) THEN
           CASE WHEN e.last THEN 'put_off' ELSE 'busy' END
         WHEN o.order_no IS NULL THEN 'missing'
@@ -165,6 +170,7 @@ BEGIN
           WHEN o.status = ANY (p_shop.paid_here)
                AND is_other_payment(e.attempt_id, e.channel, e.payment, o, p_shop) THEN 'paid_twice'
           WHEN o.status = ANY (p_shop.paid_here) THEN 'already'
+          WHEN e.late AND h.phase = 'tail' AND o.status = ANY (p_shop.late_from) THEN 'late'
           WHEN o.status = ANY (p_shop.closed_here) THEN 'late_payment'
           ELSE 'status_unexpected' END
         WHEN o.status = ANY (p_shop.paid_here || p_shop.refunded_here)
@@ -176,10 +182,11 @@ BEGIN
       FROM (SELECT generate_subscripts(p_attempt, 1) AS place, unnest(p_attempt) AS attempt_id,
                    unnest(p_order_no) AS order_no, unnest(p_channel) AS channel, unnest(p_payment) AS payment,
                    unnest(p_verdict) AS verdict, unnest(p_amount) AS amount, unnest(p_currency) AS currency,
-                   unnest(p_last) AS last, unnest(turns) AS turn) AS e
+                   unnest(p_late) AS late, unnest(p_last) AS last, unnest(turns) AS turn) AS e
       LEFT JOIN (SELECT unnest(p_paid.place) AS place, unnest(p_paid.status) AS status) AS d ON d.place = e.place
       LEFT JOIN (SELECT unnest(p_held.place) AS place, unnest(p_held.spot) AS spot,
-                        unnest(p_held.amount_minor) AS amount_minor, unnest(p_held.currency) AS currency) AS h
+                        unnest(p_held.amount_minor) AS amount_minor, unnest(p_held.currency) AS currency,
+                        unnest(p_held.phase) AS phase) AS h
              ON h.place = e.place
       LEFT JOIN unnest(p_strays) AS s ON s.place = e.place
       LEFT JOIN unnest(p_orders) AS o ON o.order_no = e.order_no
@@ -197,8 +204,8 @@ BEGIN
     RAISE EXCEPTION 'makegood.settle: the arrays differ in length; each element needs an entry in every array'
       USING ERRCODE = 'array_subscript_error';
   END IF;
-  IF NOT p_verdict <@ '{paid,closed,refunded,retry,park}'::text[] THEN
-    RAISE EXCEPTION 'makegood.settle: a verdict is none of paid, closed, refunded, retry, park'
+  IF NOT p_verdict <@ '{paid,closed,refunded,retry,close,park}'::text[] THEN
+    RAISE EXCEPTION 'makegood.settle: a verdict is none of paid, closed, refunded, retry, close, park'
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF EXISTS (SELECT FROM (SELECT unnest(p_verdict) AS verdict, unnest(p_authentic) AS authentic) AS e
@@ -212,8 +219,8 @@ $$;
 -- What became of the elements from place to upto, in order; together of all of them.
 CREATE FUNCTION settle(p_instance text, p_attempt bigint[], p_token uuid[], p_claimed_us bigint[], p_order_no text[],
                        p_channel text[], p_number text[], p_verdict text[], p_reason text[], p_rule text[],
-                       p_due_in_ms bigint[], p_answers integer[], p_errors integer[], p_unknowns integer[],
-                       p_evidence text[], p_authentic boolean[], p_amount bigint[], p_currency text[],
+                       p_due_in_ms bigint[], p_phase text[], p_late boolean[], p_answers integer[],
+                       p_errors integer[], p_unknowns integer[], p_evidence text[], p_authentic boolean[], p_amount bigint[], p_currency text[],
                        p_channel_number text[], p_code text[], p_channel_rule text[], p_http integer[],
                        p_latency_ms integer[], p_digest text[], p_asked text[], p_request_id text[], p_last boolean[],
                        p_detail text[])
@@ -251,13 +258,13 @@ BEGIN
 
   -- 1. hold
   SELECT array_agg(h.place), array_agg(h.spot), array_agg(h.tracked_amount), array_agg(h.tracked_currency),
-         array_agg(h.place) FILTER (WHERE h.plain), array_agg(h.order_no) FILTER (WHERE h.plain),
+         array_agg(h.phase), array_agg(h.place) FILTER (WHERE h.plain), array_agg(h.order_no) FILTER (WHERE h.plain),
          array_agg(h.channel) FILTER (WHERE h.plain), array_agg(h.payment) FILTER (WHERE h.plain),
          array_agg(h.amount) FILTER (WHERE h.plain), array_agg(h.currency) FILTER (WHERE h.plain)
-  INTO held.place, held.spot, held.amount_minor, held.currency, plain.place, plain.order_no, plain.channel,
+  INTO held.place, held.spot, held.amount_minor, held.currency, held.phase, plain.place, plain.order_no, plain.channel,
        plain.payment, plain.amount, plain.currency
   FROM (
-    SELECT e.*, l.ctid AS spot, l.amount_minor AS tracked_amount, l.currency AS tracked_currency,
+    SELECT e.*, l.ctid AS spot, l.amount_minor AS tracked_amount, l.currency AS tracked_currency, l.phase,
            e.verdict = 'paid' AND NOT e.last AND e.amount = l.amount_minor AND e.currency = l.currency AS plain
     FROM (SELECT generate_subscripts(p_attempt, 1) AS place, unnest(p_attempt) AS attempt_id, unnest(p_token) AS token,
                  unnest(p_order_no) AS order_no, unnest(p_channel) AS channel, unnest(p_verdict) AS verdict,
@@ -284,10 +291,11 @@ BEGIN
     leaving  := held.spot;
   ELSE
     ruled := settle_rest(p_attempt, p_token, p_claimed_us, p_order_no, p_channel, pays, p_verdict, p_amount,
-                         p_currency, p_last, held, paid, shop);
+                         p_currency, p_late, p_last, held, paid, shop);
+    ruled := enter_tail(p_verdict, p_phase, held, ruled);
     SELECT array_agg((r).ruling), array_agg((r).outcome), array_agg((r).reason), array_agg((r).status_before),
            array_agg((r).status_after),
-           array_agg((r).spot) FILTER (WHERE (r).ruling IN ('paid', 'write', 'leave', 'already'))
+           array_agg((r).spot) FILTER (WHERE (r).ruling IN ('paid', 'write', 'late', 'leave', 'already'))
     INTO rulings, outcomes, reasons, befores, afters, leaving
     FROM unnest(ruled) AS r;
   END IF;
@@ -296,23 +304,24 @@ BEGIN
   DELETE FROM lost_order AS l WHERE l.ctid = ANY (leaving);
   IF ruled IS NOT NULL THEN
     PERFORM park_batch(p_attempt, p_verdict, p_reason, p_amount, p_currency, pays, p_detail, ruled);
-    PERFORM put_off_batch(moment, p_attempt, p_due_in_ms, p_answers, p_errors, p_unknowns, ruled);
+    PERFORM put_off_batch(moment, p_attempt, p_due_in_ms, p_phase, p_answers, p_errors, p_unknowns, ruled);
   END IF;
 
   -- 5. audit
   INSERT INTO query_log (claimed_at, token, attempt_id, logged_at, instance, order_no, channel, number, asked,
                          request_id, http_status, latency_ms, body_digest, evidence, authentic, amount_minor, currency,
-                         channel_number, code, channel_rule, verdict, reason, rule, detail, due_in_ms, answers, errors,
-                         unknowns, outcome, status_before, status_after)
+                         channel_number, code, channel_rule, verdict, reason, rule, detail, due_in_ms, phase, answers,
+                         errors, unknowns, outcome, status_before, status_after)
   SELECT 'epoch'::timestamptz + e.claimed_us * interval '1 microsecond', e.token, e.attempt_id, moment, p_instance,
          e.order_no, e.channel, e.number, e.asked, e.request_id, e.http, e.latency_ms, e.digest, e.evidence,
          e.authentic, e.amount, e.currency, e.channel_number, e.code, e.channel_rule, e.verdict,
          CASE e.outcome WHEN 'conflict' THEN e.conflict ELSE coalesce(e.reason, '') END, e.rule, e.detail,
-         e.due_in_ms, e.answers, e.errors, e.unknowns, e.outcome, e.status_before, e.status_after
+         e.due_in_ms, e.phase, e.answers, e.errors, e.unknowns, e.outcome, e.status_before, e.status_after
   FROM (SELECT unnest(p_attempt) AS attempt_id, unnest(p_token) AS token, unnest(p_claimed_us) AS claimed_us,
                unnest(p_order_no) AS order_no, unnest(p_channel) AS channel, unnest(p_number) AS number,
                unnest(p_verdict) AS verdict, unnest(p_reason) AS reason, unnest(p_rule) AS rule,
-               unnest(p_due_in_ms) AS due_in_ms, unnest(p_answers) AS answers, unnest(p_errors) AS errors,
+               unnest(p_due_in_ms) AS due_in_ms, unnest(p_phase) AS phase, unnest(p_answers) AS answers,
+               unnest(p_errors) AS errors,
                unnest(p_unknowns) AS unknowns, unnest(p_evidence) AS evidence, unnest(p_authentic) AS authentic,
                unnest(p_amount) AS amount, unnest(p_currency) AS currency, unnest(p_channel_number) AS channel_number,
                unnest(p_code) AS code, unnest(p_channel_rule) AS channel_rule, unnest(p_http) AS http,
@@ -334,7 +343,8 @@ $$;
 -- 3. The long way, for a batch that has anything in it but orders that were paid.
 CREATE FUNCTION settle_rest(p_attempt bigint[], p_token uuid[], p_claimed_us bigint[], p_order_no text[],
                             p_channel text[], p_payment text[], p_verdict text[], p_amount bigint[],
-                            p_currency text[], p_last boolean[], p_held held_rows, p_paid paid_rows, p_shop mapping)
+                            p_currency text[], p_late boolean[], p_last boolean[], p_held held_rows, p_paid paid_rows,
+                            p_shop mapping)
 RETURNS ruled_row[]
 LANGUAGE plpgsql SET search_path = pg_catalog, makegood, pg_temp
 AS $$
@@ -353,39 +363,63 @@ BEGIN
     FROM (SELECT generate_subscripts(p_order_no, 1) AS place, unnest(p_order_no) AS order_no,
                  unnest(p_verdict) AS verdict) AS e
     WHERE e.verdict IN ('paid', 'closed', 'refunded') AND e.place <> ALL (p_paid.place))) AS o);
-  ruled := rule_batch(p_attempt, p_order_no, p_channel, p_payment, p_verdict, p_amount, p_currency, p_last, p_held,
+  ruled := rule_batch(p_attempt, p_order_no, p_channel, p_payment, p_verdict, p_amount, p_currency, p_late, p_last, p_held,
                       p_paid, orders, strays, p_shop);
   IF cardinality(ruled) <> cardinality(p_attempt) THEN
     RAISE EXCEPTION 'makegood.settle: an order number occurs twice in the order table; make its key unique'
       USING ERRCODE = 'cardinality_violation';
   END IF;
   ruled := write_batch('paid', p_order_no, p_channel, p_payment, p_verdict, ruled);
+  ruled := write_batch('late', p_order_no, p_channel, p_payment, p_verdict, ruled);
   ruled := write_batch('closed', p_order_no, p_channel, p_payment, p_verdict, ruled);
   RETURN write_batch('refunded', p_order_no, p_channel, p_payment, p_verdict, ruled);
 END
 $$;
 
--- 3. One verdict's orders. What the mapping's update did not write, though its row is locked and its status was
+-- 3. Closed orders' rows that stay behind: not those that were tail already.
+CREATE FUNCTION enter_tail(p_verdict text[], p_phase text[], p_held held_rows, p_ruled ruled_row[]) RETURNS ruled_row[]
+LANGUAGE plpgsql SET search_path = pg_catalog, makegood, pg_temp
+AS $$
+BEGIN
+  IF 'tail' <> ALL (p_phase) OR 'closed' <> ALL (p_verdict) THEN
+    RETURN p_ruled;
+  END IF;
+  RETURN ARRAY(
+    SELECT CASE WHEN e.verdict = 'closed' AND e.phase = 'tail' AND h.phase <> 'tail'
+                     AND (e.r).ruling IN ('write', 'leave', 'already')
+                THEN ROW ('tail', (e.r).outcome, (e.r).reason, (e.r).status_before, (e.r).status_after, (e.r).spot,
+                          (e.r).order_spot)::ruled_row
+                ELSE e.r END
+    FROM (SELECT generate_subscripts(p_verdict, 1) AS place, unnest(p_verdict) AS verdict, unnest(p_phase) AS phase,
+                 unnest(p_ruled) AS r) AS e
+    LEFT JOIN (SELECT unnest(p_held.place) AS place, unnest(p_held.phase) AS phase) AS h ON h.place = e.place
+    ORDER BY e.place);
+END
+$$;
+
+-- 3. One target's orders (late: paid as well, from closed). What the mapping's update did not write, though its row is locked and its status was
 -- right, was held back by the shop's own table: a conflict.
 CREATE FUNCTION write_batch(p_target text, p_order_no text[], p_channel text[], p_payment text[], p_verdict text[],
                             p_ruled ruled_row[]) RETURNS ruled_row[]
 LANGUAGE plpgsql SET search_path = pg_catalog, makegood, pg_temp
 AS $$
 DECLARE
+  word     text := CASE p_target WHEN 'late' THEN 'late' ELSE 'write' END;
+  meant    text := CASE p_target WHEN 'late' THEN 'paid' ELSE p_target END;
   keys     text[];
   channels text[];
   payments text[];
   spots    tid[];
   written  text[];
 BEGIN
-  IF p_target <> ALL (p_verdict) THEN
+  IF meant <> ALL (p_verdict) THEN
     RETURN p_ruled;
   END IF;
   SELECT array_agg(e.order_no), array_agg(e.channel), array_agg(e.payment), array_agg((e.r).order_spot)
   INTO keys, channels, payments, spots
   FROM (SELECT unnest(p_order_no) AS order_no, unnest(p_channel) AS channel, unnest(p_payment) AS payment,
                unnest(p_verdict) AS verdict, unnest(p_ruled) AS r) AS e
-  WHERE e.verdict = p_target AND (e.r).ruling = 'write';
+  WHERE e.verdict = meant AND (e.r).ruling = word;
   IF keys IS NULL THEN
     RETURN p_ruled;
   END IF;
@@ -395,7 +429,7 @@ BEGIN
     RETURN p_ruled;
   END IF;
   RETURN ARRAY(
-    SELECT CASE WHEN e.verdict = p_target AND (e.r).ruling = 'write' AND e.order_no <> ALL (written)
+    SELECT CASE WHEN e.verdict = meant AND (e.r).ruling = word AND e.order_no <> ALL (written)
                 THEN ROW ('status_unexpected', 'conflict', 'status_unexpected', (e.r).status_before,
                           (e.r).status_before, (e.r).spot, (e.r).order_spot)::ruled_row
                 ELSE e.r END
@@ -428,9 +462,10 @@ BEGIN
 END
 $$;
 
--- 4. Back into the cycle: asked again later, or put off because a lock was missed on the last try.
-CREATE FUNCTION put_off_batch(p_moment timestamptz, p_attempt bigint[], p_due_in_ms bigint[], p_answers integer[],
-                              p_errors integer[], p_unknowns integer[], p_ruled ruled_row[]) RETURNS void
+-- 4. Back into the cycle: asked again later, as tail or not; or put off because a lock was missed on the last try.
+CREATE FUNCTION put_off_batch(p_moment timestamptz, p_attempt bigint[], p_due_in_ms bigint[], p_phase text[],
+                              p_answers integer[], p_errors integer[], p_unknowns integer[], p_ruled ruled_row[])
+RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, makegood, pg_temp
 AS $$
 BEGIN
@@ -438,12 +473,13 @@ BEGIN
   SET due_at   = coalesce(p_moment + e.due_in_ms * interval '1 millisecond', l.due_at),
       token    = NULL,
       claims   = 0,
+      phase    = CASE WHEN (e.r).ruling = 'put_off' THEN l.phase ELSE coalesce(e.phase, l.phase) END,
       answers  = coalesce(e.answers, l.answers),
       errors   = coalesce(e.errors, l.errors),
       unknowns = coalesce(e.unknowns, l.unknowns)
-  FROM (SELECT unnest(p_attempt) AS attempt_id, unnest(p_due_in_ms) AS due_in_ms, unnest(p_answers) AS answers,
-               unnest(p_errors) AS errors, unnest(p_unknowns) AS unknowns, unnest(p_ruled) AS r) AS e
-  WHERE l.attempt_id = e.attempt_id AND (e.r).ruling IN ('retry', 'put_off');
+  FROM (SELECT unnest(p_attempt) AS attempt_id, unnest(p_due_in_ms) AS due_in_ms, unnest(p_phase) AS phase,
+               unnest(p_answers) AS answers, unnest(p_errors) AS errors, unnest(p_unknowns) AS unknowns, unnest(p_ruled) AS r) AS e
+  WHERE l.attempt_id = e.attempt_id AND (e.r).ruling IN ('retry', 'tail', 'put_off');
 END
 $$;
 

@@ -83,14 +83,17 @@ BEGIN
 END
 $$;
 
--- What the mapping says about one target: the written status, the ones it may be left from, the ones that mean it.
+-- What the mapping says about one target (late: paid, from what is closed here): the written status, the ones it may be left from, the ones that mean it.
 CREATE FUNCTION target_statuses(p_mapping jsonb, p_target text,
                                 OUT written text, OUT may_leave text[], OUT means text[])
 LANGUAGE sql STABLE SET search_path = pg_catalog, makegood, pg_temp
 AS $$
   SELECT w.statuses[1], statuses_as(p_mapping, t.section -> 'from'),
          w.statuses || statuses_as(p_mapping, t.section -> 'also')
-  FROM (SELECT p_mapping -> p_target AS section) AS t
+  FROM (SELECT CASE p_target
+                 WHEN 'late' THEN p_mapping -> 'paid' || jsonb_build_object('from', coalesce(
+                   nullif(p_mapping #> '{paid,late_from}', '[]'), jsonb_build_array(p_mapping #> '{closed,write}')))
+                 ELSE p_mapping -> p_target END AS section) AS t
   CROSS JOIN LATERAL statuses_as(p_mapping, jsonb_build_array(t.section -> 'write')) AS w (statuses)
   WHERE jsonb_typeof(t.section) = 'object'
 $$;
@@ -164,6 +167,7 @@ DECLARE
   target text;
   unpaid text[] := '{}';
   paid   record;
+  late   record;
   closed record;
 BEGIN
   IF NOT EXISTS (SELECT FROM column_type(mapped_table(p_mapping), p_mapping ->> 'status')) THEN
@@ -183,6 +187,11 @@ BEGIN
   END LOOP;
   SELECT * INTO paid FROM target_statuses(p_mapping, 'paid');
   SELECT * INTO closed FROM target_statuses(p_mapping, 'closed');
+  SELECT * INTO late FROM target_statuses(p_mapping, 'late');
+  IF NOT late.may_leave <@ closed.means THEN
+    RETURN QUERY SELECT 'order_table.paid.late_from: one of its statuses does not mean closed'::text,
+                        'name statuses among closed.write and closed.also'::text;
+  END IF;
   IF paid.means && closed.means OR paid.means && unpaid THEN
     RETURN QUERY SELECT 'order_table: one status means paid, and closed or unpaid as well'::text,
                         'give each status one meaning'::text;

@@ -56,7 +56,7 @@ AS $source$
         WHERE c.name IS NOT NULL
           AND (c.key = 'status'
                OR (c.key IN ('channel', 'channel_number') AND p_target <> 'closed')
-               OR (c.key = 'paid_at' AND p_target = 'paid'))) AS a
+               OR (c.key = 'paid_at' AND p_target IN ('paid', 'late')))) AS a
 $source$;
 
 -- One conditional update: the statuses it may leave stand in its WHERE clause. Paid orders are written first, right
@@ -137,7 +137,7 @@ BEGIN
   PERFORM set_config('makegood.writing', '', true);
 END
 $body$, string_agg(coalesce(order_update_source(p_mapping, t.target), ''), '')))
-  FROM unnest('{paid,closed,refunded}'::text[]) AS t (target)
+  FROM unnest('{paid,late,closed,refunded}'::text[]) AS t (target)
 $source$;
 
 -- Unpaid orders, for adopt().
@@ -255,6 +255,7 @@ DECLARE
   mapped   regclass := mapped_table(p_mapping);
   owner    regrole := (SELECT c.relowner FROM pg_class AS c WHERE c.oid = mapped);
   paid     record;
+  late     record;
   closed   record;
   refunded record;
 BEGIN
@@ -279,12 +280,13 @@ BEGIN
   PERFORM hand_over_mapping(p_mapping);
 
   SELECT * INTO paid FROM target_statuses(p_mapping, 'paid');
+  SELECT * INTO late FROM target_statuses(p_mapping, 'late');
   SELECT * INTO closed FROM target_statuses(p_mapping, 'closed');
   SELECT * INTO refunded FROM target_statuses(p_mapping, 'refunded');
-  INSERT INTO mapping (definition, hash, order_table, unpaid, paid_write, paid_from, paid_here, closed_write,
+  INSERT INTO mapping (definition, hash, order_table, unpaid, paid_write, paid_from, paid_here, late_from, closed_write,
                        closed_from, closed_here, refunded_write, refunded_from, refunded_here, has_channel, has_number)
   VALUES (p_mapping, encode(sha256(convert_to(p_mapping::text, 'UTF8')), 'hex'), mapped,
-          statuses_as(p_mapping, p_mapping -> 'unpaid'), paid.written, paid.may_leave, paid.means,
+          statuses_as(p_mapping, p_mapping -> 'unpaid'), paid.written, paid.may_leave, paid.means, late.may_leave,
           closed.written, closed.may_leave, closed.means,
           refunded.written, coalesce(refunded.may_leave, '{}'), coalesce(refunded.means, '{}'),
           p_mapping ->> 'channel' IS NOT NULL, p_mapping ->> 'channel_number' IS NOT NULL);

@@ -26,7 +26,7 @@ BEGIN
     UPDATE lost_order AS l
     SET expires_at = least(l.expires_at, now()),
         due_at     = CASE WHEN l.token IS NULL THEN least(l.due_at, now()) ELSE l.due_at END
-    WHERE l.order_no = p_order_no;
+    WHERE l.order_no = p_order_no AND l.phase <> 'tail';
   END IF;
 END
 $$;

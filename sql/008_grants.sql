@@ -12,9 +12,9 @@ GRANT USAGE ON SCHEMA makegood TO makegood_daemon, makegood_shop, makegood_opera
 -- The daemon says these sentences and touches no table.
 GRANT EXECUTE ON FUNCTION
   claim(text, text[], integer[], bigint),
-  settle(text, bigint[], uuid[], bigint[], text[], text[], text[], text[], text[], text[], bigint[], integer[],
-         integer[], integer[], text[], boolean[], bigint[], text[], text[], text[], text[], integer[], integer[],
-         text[], text[], text[], boolean[], text[]),
+  settle(text, bigint[], uuid[], bigint[], text[], text[], text[], text[], text[], text[], bigint[], text[],
+         boolean[], integer[], integer[], integer[], text[], boolean[], bigint[], text[], text[], text[], text[],
+         integer[], integer[], text[], text[], text[], boolean[], text[]),
   release(bigint[], uuid[]),
   announce(text[], bigint[]),
   verify(integer, jsonb),

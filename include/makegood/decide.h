@@ -14,6 +14,9 @@ struct situation {
     uint32_t chance;         /* any number: drives the jitter */
 };
 
+/* The channel may be asked to close this attempt: where its end was given, or the policy says so (correctness 23). */
+bool decide_may_close(const struct policy *policy, const struct lost_order *order);
+
 struct verdict decide(const struct lost_order *order, const struct evidence *evidence,
                       const struct policy *policy, const struct situation *situation);
 

@@ -11,6 +11,7 @@
     X(REFUNDED, "refunded", "the order becomes refunded, the row goes")                                     \
     X(CLOSED, "closed", "the attempt is over; the order closes unless another attempt lives; the row goes") \
     X(RETRY, "retry", "asked again later")                                                                  \
+    X(CLOSE, "close", "the channel is asked to close it: that is the next question")                        \
     X(PARK, "park", "a person decides: the row moves to parked_order with its reason")
 
 enum verdict_kind {
@@ -53,11 +54,16 @@ ENUM_DECLARE(park_reason)
 
 bool park_reason_is_doubt(enum park_reason reason);
 
+/* The row stays where it is and is asked again; nothing happens to the order. */
+bool verdict_puts_off(enum verdict_kind kind);
+
 struct verdict {
     enum verdict_kind kind;
     enum park_reason reason; /* PARK_NOTHING unless parked */
     const char *rule;        /* name of the deciding row in core/decide.c; static */
-    int64_t due_in_ms;       /* for retry: when to ask again */
+    int64_t due_in_ms;       /* of a row that stays: when to ask again */
+    enum phase phase;        /* of a row that stays; closed, the order's row stays when it enters the tail */
+    bool late;               /* paid: may also leave a closed order, for the policy accepts late payments */
     int answers;             /* the counters that the row shall have from now on */
     int errors;
     int unknowns;

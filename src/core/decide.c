@@ -9,6 +9,9 @@
 
 #include "core/schedule.h"
 
+#define CLOSES_MOST \
+    5 /* answered requests to close; what is pending after so many is nothing that we can close */
+
 struct facts {
     const struct lost_order *order;
     const struct evidence *evidence;
@@ -69,6 +72,31 @@ static bool attempts_are_used_up(const struct facts *f)
     return f->policy->attempt_limit > 0 && f->order->answers + 1 >= f->policy->attempt_limit;
 }
 
+static bool is_closing(const struct facts *f)
+{
+    return f->order->phase == PHASE_CLOSING;
+}
+
+static bool is_in_tail(const struct facts *f)
+{
+    return f->order->phase == PHASE_TAIL;
+}
+
+static bool tail_goes_on(const struct facts *f)
+{
+    return is_in_tail(f) && f->order->answers + 1 < f->policy->tail_length;
+}
+
+static bool life_is_over_and_the_channel_closes(const struct facts *f)
+{
+    return life_is_over(f) && decide_may_close(f->policy, f->order);
+}
+
+static bool closing_was_in_vain(const struct facts *f)
+{
+    return f->order->phase == PHASE_CHECK && f->order->answers >= CLOSES_MOST;
+}
+
 static bool unknown_too_often(const struct facts *f)
 {
     return f->order->unknowns + 1 >= f->policy->unknown_limit;
@@ -109,6 +137,28 @@ static int64_t by_probe(const struct facts *f)
     return spread(f, f->policy->probe_ms);
 }
 
+static int64_t at_once(const struct facts *f)
+{
+    (void)f;
+    return 1;
+}
+
+/* Again after a while, when the first request did not do it. */
+static int64_t by_closing(const struct facts *f)
+{
+    return f->order->phase == PHASE_CHECK ? by_probe(f) : at_once(f);
+}
+
+/* The list counts from the closing on; what is left of it after this answer. 0: nothing. */
+static int64_t by_tail(const struct facts *f)
+{
+    const struct policy *policy = f->policy;
+    int next = is_in_tail(f) ? f->order->answers + 1 : 0;
+    if (next >= policy->tail_length)
+        return 0;
+    return spread(f, policy->tail_ms[next] - (next > 0 ? policy->tail_ms[next - 1] : 0));
+}
+
 static int64_t by_error(const struct facts *f)
 {
     return spread(f, schedule_after_error_ms(f->policy, f->order->errors + 1));
@@ -140,9 +190,18 @@ struct row {
 #define RETRIES             VERDICT_RETRY, PARK_NOTHING
 #define FAULT_RETRIES(kind) EVIDENCE_##kind, WHEN(always), RETRIES
 
-static const struct row rows[] = {
-    {EVIDENCE_NONE, WHEN(always), PARKS(CRASHES), "crashes", by_error},
+/* What closing answers settles nothing: whatever came of it, a query follows (correctness 23). */
+#define CLOSING_ANSWER(kind, text) {EVIDENCE_##kind, WHEN(is_closing), RETRIES, "close_says_" text, at_once},
+#define CLOSING_FAULT(kind, text)  {EVIDENCE_##kind, WHEN(is_closing), RETRIES, "close_" text, by_retry_after},
+#define CLOSING_LOCAL(kind, text)
+#define CLOSING(kind, text, class, meaning) CLOSING_##class(kind, text)
 
+static const struct row rows[] = {
+    EVIDENCE_KIND_LIST(CLOSING)
+
+        {EVIDENCE_NONE, WHEN(always), PARKS(CRASHES), "crashes", by_error},
+
+    {EVIDENCE_UNASKABLE, WHEN(is_closing), PARKS(UNCLOSABLE), "close_unaskable", by_error},
     {EVIDENCE_UNASKABLE, WHEN(life_is_over), PARKS(UNASKABLE), "unaskable_to_the_end", by_error},
     {EVIDENCE_UNASKABLE, WHEN(always), RETRIES, "unaskable", by_error},
 
@@ -168,14 +227,22 @@ static const struct row rows[] = {
     {EVIDENCE_REFUNDED, WHEN(always), ENDS(REFUNDED), "refunded", by_error},
 
     {EVIDENCE_CLOSED, WHEN(merchant_differs), PARKS(MERCHANT_MISMATCH), "closed_other_merchant", by_error},
-    {EVIDENCE_CLOSED, WHEN(always), ENDS(CLOSED), "closed", by_error},
+    {EVIDENCE_CLOSED, WHEN(tail_goes_on), RETRIES, "closed_in_tail", by_tail},
+    {EVIDENCE_CLOSED, WHEN(always), ENDS(CLOSED), "closed", by_tail},
 
+    {EVIDENCE_PENDING, WHEN(tail_goes_on), RETRIES, "pending_in_tail", by_tail},
+    {EVIDENCE_PENDING, WHEN(is_in_tail), PARKS(UNCLOSABLE), "pending_after_tail", by_error},
+    {EVIDENCE_PENDING, WHEN(closing_was_in_vain), PARKS(UNCLOSABLE), "close_in_vain", by_error},
+    {EVIDENCE_PENDING, WHEN(life_is_over_and_the_channel_closes), VERDICT_CLOSE, PARK_NOTHING,
+     "pending_is_closed", by_closing},
     {EVIDENCE_PENDING, WHEN(life_is_over), PARKS(UNCLOSABLE), "pending_to_the_end", by_error},
     {EVIDENCE_PENDING, WHEN(attempts_are_used_up), PARKS(ATTEMPT_LIMIT), "pending_too_often", by_error},
     {EVIDENCE_PENDING, WHEN(always), RETRIES, "pending", by_schedule},
 
+    {EVIDENCE_NOT_FOUND, WHEN(tail_goes_on), RETRIES, "not_found_in_tail", by_tail},
+    {EVIDENCE_NOT_FOUND, WHEN(is_in_tail), ENDS(CLOSED), "not_found_after_tail", by_tail},
     {EVIDENCE_NOT_FOUND, WHEN(grace_is_over_and_credentials_are_proven), ENDS(CLOSED), "not_found_final",
-     by_error},
+     by_tail},
     {EVIDENCE_NOT_FOUND, WHEN(grace_is_over), RETRIES, "not_found_unproven", by_probe},
     {EVIDENCE_NOT_FOUND, WHEN(attempts_are_used_up), PARKS(ATTEMPT_LIMIT), "not_found_too_often", by_error},
     {EVIDENCE_NOT_FOUND, WHEN(always), RETRIES, "not_found", by_schedule_and_grace},
@@ -205,16 +272,38 @@ static enum evidence_kind evidence_as_read(const struct evidence *evidence)
     return answers && !evidence->authentic ? EVIDENCE_UNAUTHENTIC : evidence->kind;
 }
 
-/* Only an answer uses up an attempt (law 5). */
+/* Where a row that stays goes on. What was checked too early (its end was put off meanwhile) is open again. */
+static enum phase phase_after(const struct facts *f, enum verdict_kind verdict)
+{
+    enum phase phase = f->order->phase;
+    if (verdict == VERDICT_CLOSE)
+        return PHASE_CLOSING;
+    if (verdict == VERDICT_CLOSED)
+        return f->policy->tail_length > 0 ? PHASE_TAIL : phase;
+    if (verdict == VERDICT_RETRY && phase == PHASE_CLOSING)
+        return PHASE_CHECK;
+    return verdict == VERDICT_RETRY && phase == PHASE_CHECK && !life_is_over(f) ? PHASE_OPEN : phase;
+}
+
+/* Only an answer uses up an attempt (law 5). They are counted anew while the channel closes, where the requests to
+ * close count and not the checks between them, and in the tail. */
 static void verdict_count(struct verdict *verdict, const struct lost_order *order, enum evidence_kind kind)
 {
     bool answered = evidence_class(kind) == EVIDENCE_ANSWER;
-    verdict->answers = order->answers + (answered ? 1 : 0);
+    bool closing_goes_on = order->phase != PHASE_OPEN && verdict->phase != PHASE_TAIL;
+    bool anew = verdict->phase != order->phase && !closing_goes_on;
+    bool counts = answered && order->phase != PHASE_CHECK;
+    verdict->answers = anew ? 0 : order->answers + counts;
     verdict->errors = answered ? 0 : order->errors + 1;
     if (kind == EVIDENCE_UNKNOWN_STATE)
         verdict->unknowns = order->unknowns + 1;
     else
         verdict->unknowns = answered ? 0 : order->unknowns;
+}
+
+bool decide_may_close(const struct policy *policy, const struct lost_order *order)
+{
+    return policy->can_close && (policy->closes || order->left_ms != NO_END);
 }
 
 struct verdict decide(const struct lost_order *order, const struct evidence *evidence,
@@ -230,6 +319,8 @@ struct verdict decide(const struct lost_order *order, const struct evidence *evi
     }
     struct verdict verdict = {.kind = row->verdict, .reason = row->reason, .rule = row->rule};
     verdict.due_in_ms = row->delay(&facts);
+    verdict.phase = phase_after(&facts, row->verdict);
+    verdict.late = row->verdict == VERDICT_PAID && is_in_tail(&facts) && policy->accept_late;
     verdict_count(&verdict, order, kind);
     return verdict;
 }

@@ -62,6 +62,9 @@ static void job_start(struct engine *engine, struct job *job, int64_t now_ms)
     assert(taken);
     breaker_started(&lane->breaker, now_ms);
     job->asked_at_ms = now_ms;
+    /* The policy may be another one than that which began to close it. */
+    if (job->order.phase == PHASE_CLOSING && !decide_may_close(&lane->policy, &job->order))
+        job->order.phase = PHASE_CHECK;
     job_move(engine, job, JOB_ASKING);
     engine->view.queries++;
     engine->world.ask(engine->self, job);
@@ -192,13 +195,14 @@ static void lane_heard_fault(struct engine *engine, struct lane *lane, const str
     }
 }
 
-static void lane_heard_answer(struct engine *engine, struct lane *lane, enum evidence_kind kind,
-                              int64_t now_ms)
+/* What closing answers proves no credentials: channels were seen to close what they do not know. */
+static void lane_heard_answer(struct engine *engine, struct lane *lane, const struct job *job, int64_t now_ms)
 {
+    enum evidence_kind kind = job->evidence.kind;
     engine->view.answers++;
     if (breaker_succeeded(&lane->breaker, &lane->policy))
         engine_note(engine, NOTE_BREAKER_CLOSED, lane, NULL, evidence_kind_text(kind), 0);
-    if (kind == EVIDENCE_NOT_FOUND || kind == EVIDENCE_UNKNOWN_STATE)
+    if (kind == EVIDENCE_NOT_FOUND || kind == EVIDENCE_UNKNOWN_STATE || job->order.phase == PHASE_CLOSING)
         return;
     lane->found_ms = now_ms;
     lane->unproven_noted = false;
@@ -216,7 +220,7 @@ static void lane_hear(struct engine *engine, struct lane *lane, const struct job
     else if (class == EVIDENCE_FAULT || !evidence->authentic)
         lane_heard_fault(engine, lane, evidence, now_ms);
     else
-        lane_heard_answer(engine, lane, evidence->kind, now_ms);
+        lane_heard_answer(engine, lane, job, now_ms);
 }
 
 /* A channel whose answers put too many orders in doubt is stopped, and its rows stay (correctness 20). */

@@ -116,7 +116,7 @@ static void job_is_settled(struct engine *engine, struct job *job)
         engine->view.parked[job->verdict.reason]++;
         engine_note(engine, job->poison ? NOTE_ORDER_POISONED : NOTE_ORDER_PARKED, job->lane, job,
                     park_reason_text(job->verdict.reason), 0);
-    } else if (job->verdict.kind != VERDICT_RETRY) {
+    } else if (!verdict_puts_off(job->verdict.kind)) {
         engine_note(engine, NOTE_ORDER_SETTLED, job->lane, job, job->verdict.rule, 0);
     }
     job_move(engine, job, JOB_FREE);
@@ -145,8 +145,6 @@ static void job_is_busy(struct engine *engine, struct job *job, int64_t now_ms)
     }
     job->repeat_at_ms = now_ms + BUSY_FIRST_MS + (BUSY_SPREAD_MS * (int64_t)engine_chance(engine) >> 32);
     job->last = job->repeat_at_ms - job->claimed_at_ms > engine->config.lease_ms * 3 / 4;
-    if (job->last && job->verdict.kind != VERDICT_RETRY)
-        job->verdict.due_in_ms = job->lane->policy.error_first_ms;
     job_move(engine, job, JOB_BUSY);
 }
 

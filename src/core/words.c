@@ -50,6 +50,11 @@ enum evidence_class evidence_class(enum evidence_kind kind)
     return classes[kind];
 }
 
+bool verdict_puts_off(enum verdict_kind kind)
+{
+    return kind == VERDICT_RETRY || kind == VERDICT_CLOSE;
+}
+
 bool park_reason_is_doubt(enum park_reason reason)
 {
     static const bool doubts[] = {

@@ -120,6 +120,10 @@ const struct config_key config_keys[] = {
               .sentence = "Statuses that may be left for it; any other is left alone and told."),
     TABLE_KEY(".paid.also", TEXTS, 0, 64, .otherwise = "none", .sample = "[shipped]",
               .sentence = "Statuses that mean paid as well: the order went on from there."),
+    TABLE_KEY(
+        ".paid.late_from", TEXTS, 0, 64, .otherwise = "closed.write", .sample = "#[closed]",
+        .sentence =
+            "Closed statuses that a late payment may leave, where a channel accepts it (late: accept)."),
     TABLE_KEY(".closed", MAPPING, 0, 0,
               .sentence = "What becomes of an order that can not be paid any more."),
     TABLE_KEY(".closed.write", TEXT, 1, 64, .sample = "closed", .sentence = "The status that is written."),
@@ -271,9 +275,8 @@ const struct config_key config_keys[] = {
     CHANNEL_KEY("rules[].when[].is", TEXTS, WHEN(is), 0, 64, .otherwise = "there, and not null",
                 .sentence = "the values that fit: texts, integers, true, false, null"),
 
-    CHANNEL_KEY("schedule", DURATIONS, POLICY(schedule), 1, 30 * DAY_MS,
-                .unit = "one to 32, spaces between", .value = "5s 30s 1m 3m 5m 10m 30m 1h",
-                .sample = "5s 30s 1m 3m 5m 10m 30m 1h",
+    CHANNEL_KEY("schedule", DURATIONS, POLICY(schedule), 1, 30 * DAY_MS, .unit = "one to 32, spaces between",
+                .value = "5s 30s 1m 3m 5m 10m 30m 1h", .sample = "5s 30s 1m 3m 5m 10m 30m 1h",
                 .sentence = "Delays of the questions, each after the answer before; the last one repeats."),
     CHANNEL_KEY("jitter", PERCENT, POLICY(jitter_percent), 0, 50, .value = "20%",
                 .sentence = "Every delay is spread by up to this share, up or down."),

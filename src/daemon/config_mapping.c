@@ -119,12 +119,28 @@ static void target_check(struct config_reader *reader, const json_t *mapping, co
     }
 }
 
+static void late_check(struct config_reader *reader, const json_t *mapping)
+{
+    size_t i;
+    json_t *value;
+    json_array_foreach(json_object_get(json_object_get(mapping, "paid"), "late_from"), i, value)
+    {
+        const char *status = json_string_value(value);
+        if (status && !status_means(mapping, "closed", status))
+            config_blame(
+                reader, "order_table.paid.late_from",
+                "the status %.64s does not mean closed; name statuses among closed.write and closed.also",
+                status);
+    }
+}
+
 static void mapping_check(struct config_reader *reader, const json_t *mapping)
 {
     currency_check(reader, mapping);
     target_check(reader, mapping, "paid");
     target_check(reader, mapping, "closed");
     target_check(reader, mapping, "refunded");
+    late_check(reader, mapping);
     if (json_is_true(json_object_get(mapping, "trigger")) && !is_given(mapping, "channel"))
         config_blame(reader, "order_table.trigger",
                      "the trigger must know which channel an order is paid through; map the column "

@@ -60,7 +60,7 @@ static const struct pg_statement statement_settle = {
     "SELECT place, upto, outcome, reason FROM makegood.settle($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, "
     "$12, "
     "$13, $14, "
-    "$15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)",
+    "$15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30)",
     1 + SETTLE_ARRAYS};
 static const struct pg_statement statement_release = {"makegood_release", "SELECT makegood.release($1, $2)",
                                                       RELEASE_ARRAYS};

@@ -21,6 +21,7 @@ enum {
     AT_METHOD,
     AT_AGE_MS,
     AT_LEFT_MS,
+    AT_PHASE,
     AT_ANSWERS,
     AT_ERRORS,
     AT_UNKNOWNS,
@@ -101,6 +102,12 @@ static bool numbers_read(const PGresult *rows, int row, struct lost_order *out, 
             column_read(rows, row, AT_LEFT_MS, INT64_MIN, NO_END - 1, &out->left_ms));
 }
 
+static bool phase_read(const PGresult *rows, int row, struct lost_order *out, const char **why)
+{
+    *why = "its phase is none that this program knows";
+    return phase_parse(PQgetvalue(rows, row, AT_PHASE), &out->phase);
+}
+
 static bool counters_read(const PGresult *rows, int row, struct lost_order *out, const char **why)
 {
     int *const counters[] = {&out->answers, &out->errors, &out->unknowns, &out->claims};
@@ -123,7 +130,7 @@ const char *order_read(const PGresult *rows, int row, struct lost_order *out)
 {
     const char *why;
     bool good = texts_read(rows, row, out, &why) && numbers_read(rows, row, out, &why) &&
-                counters_read(rows, row, out, &why);
+                phase_read(rows, row, out, &why) && counters_read(rows, row, out, &why);
     return good ? NULL : why;
 }
 

@@ -12,7 +12,7 @@
 #define CLAIM_COLUMNS                                                                                  \
     "attempt_id, token, claimed_us, order_no, channel, number, channel_data, amount_minor, currency, " \
     "method, "                                                                                         \
-    "age_ms, left_ms, answers, errors, unknowns, claims"
+    "age_ms, left_ms, phase, answers, errors, unknowns, claims"
 
 /* Has the answer of claim() these columns? */
 bool claim_is_readable(const PGresult *rows);

@@ -6,7 +6,7 @@
 #include "io/pg_array.h"
 #include "makegood/engine.h"
 
-#define SETTLE_ARRAYS  27
+#define SETTLE_ARRAYS  29
 #define RELEASE_ARRAYS 2
 #define ARRAYS_MAX     SETTLE_ARRAYS
 

@@ -41,7 +41,29 @@ static struct job *job_in(struct batch *batch, const char *number, size_t length
     return NULL;
 }
 
-/* "A1=retry:5s", "A1=park:amount_mismatch", "A1=paid": as the newest settle says it. */
+/* "A1=retry:5s", "A1=park:amount_mismatch", "A1=paid", "A1=closed:10s/tail": kind, delay or reason, and phase where the
+ * story names them. */
+static void verdict_say(const struct verdict *verdict, const char *expected, char out[96])
+{
+    const char *kind = verdict_kind_text(verdict->kind);
+    const char *colon = strchr(expected, ':');
+    const char *slash = strchr(expected, '/');
+    char delay[32] = "";
+    if (colon)
+        snprintf(delay, sizeof(delay), "%.*s", (int)(slash ? slash - colon - 1 : 20), colon + 1);
+    if (verdict->kind == VERDICT_PARK)
+        snprintf(out, 96, "%s:%s", kind, park_reason_text(verdict->reason));
+    else if (colon && stage_number(delay) == verdict->due_in_ms)
+        snprintf(out, 96, "%s:%s", kind, delay);
+    else if (colon || verdict->kind == VERDICT_RETRY)
+        snprintf(out, 96, "%s:%" PRId64, kind, verdict->due_in_ms);
+    else
+        snprintf(out, 96, "%s", kind);
+    if (slash)
+        snprintf(out + strlen(out), 96 - strlen(out), "/%s", phase_text(verdict->phase));
+}
+
+/* As the newest settle says it. */
 bool expect_settle(struct stage *stage)
 {
     if (stage->settle_count == 0)
@@ -54,17 +76,8 @@ bool expect_settle(struct stage *stage)
         struct job *job = equals ? job_in(batch, stage->words[i], (size_t)(equals - stage->words[i])) : NULL;
         if (!job)
             return stage_fails(stage, "%s is not in the settle", stage->words[i]);
-        char seen[64];
-        const char *kind = verdict_kind_text(job->verdict.kind);
-        const char *colon = strchr(equals, ':');
-        if (job->verdict.kind == VERDICT_PARK)
-            snprintf(seen, sizeof(seen), "%s:%s", kind, park_reason_text(job->verdict.reason));
-        else if (colon && stage_number(colon + 1) == job->verdict.due_in_ms)
-            snprintf(seen, sizeof(seen), "%s%s", kind, colon);
-        else if (job->verdict.kind == VERDICT_RETRY)
-            snprintf(seen, sizeof(seen), "%s:%" PRId64, kind, job->verdict.due_in_ms);
-        else
-            snprintf(seen, sizeof(seen), "%s", kind);
+        char seen[96];
+        verdict_say(&job->verdict, equals + 1, seen);
         if (strcmp(equals + 1, seen) != 0)
             return stage_fails(stage, "expected %s, there is %s", stage->words[i], seen);
     }

@@ -109,13 +109,15 @@ struct job *stage_asked_job(struct stage *stage, const char *number)
 
 /* --- what is said --------------------------------------------------------------------------------------- */
 
-static void schedule_read(struct policy *policy, const char *text)
+static int durations_read(int64_t *durations_ms, const char *text)
 {
     char copy[128];
     char *rest = copy;
+    int count = 0;
     snprintf(copy, sizeof(copy), "%s", text);
     for (char *entry = strtok_r(copy, ",", &rest); entry; entry = strtok_r(NULL, ",", &rest))
-        policy->schedule.delays_ms[policy->schedule.length++] = stage_number(entry);
+        durations_ms[count++] = stage_number(entry);
+    return count;
 }
 
 static bool say_policy(struct stage *stage)
@@ -144,7 +146,12 @@ static bool say_policy(struct stage *stage)
         .found_lately_ms = ms_of(stage, 2, "found_lately", "1h"),
     };
     snprintf(policy->channel, sizeof(policy->channel), "%s", stage->words[1]);
-    schedule_read(policy, value_of(stage, 2, "schedule", "5s,30s"));
+    policy->can_close = value_of(stage, 2, "close", NULL);
+    policy->closes = strcmp(value_of(stage, 2, "close", ""), "always") == 0;
+    policy->accept_late = strcmp(value_of(stage, 2, "late", ""), "accept") == 0;
+    policy->schedule.length =
+        durations_read(policy->schedule.delays_ms, value_of(stage, 2, "schedule", "5s,30s"));
+    policy->tail_length = durations_read(policy->tail_ms, value_of(stage, 2, "tail", ""));
     return true;
 }
 
@@ -218,6 +225,8 @@ static bool say_row(struct stage *stage)
         .unknowns = int_of(stage, 3, "unknowns", "0"),
         .claims = int_of(stage, 3, "claims", "1"),
     };
+    if (!phase_parse(value_of(stage, 3, "phase", "open"), &row->phase))
+        return stage_fails(stage, "there is no such phase");
     if (value_of(stage, 3, "left", NULL))
         row->left_ms = ms_of(stage, 3, "left", "0");
     snprintf(row->number, sizeof(row->number), "%s", stage->words[1]);

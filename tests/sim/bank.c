@@ -13,12 +13,27 @@ bool bank_paid(const struct world *world, int attempt)
         [FATE_REFUNDED_PART] = true, [FATE_NO_AMOUNT] = true,
     };
     const struct payment *payment = &world->bank.payments[attempt];
+    if (payment->closed)
+        return payment->paid_late;
     return paid[payment->fate] && payment->pending_left == 0;
 }
 
 bool bank_refunded(const struct world *world, int attempt)
 {
     return world->bank.payments[attempt].fate == FATE_REFUNDED;
+}
+
+/* Now and then the payer is faster. */
+static void payment_close(struct world *world, struct payment *payment)
+{
+    bool pending = payment->fate == FATE_PENDING || payment->fate == FATE_LATE || payment->pending_left > 0;
+    if (!pending || payment->closed || payment->hidden_left > 0)
+        return;
+    payment->pending_left = 0;
+    if (prng_chance(&world->prng, 25))
+        payment->fate = FATE_PAID;
+    else
+        payment->closed = true;
 }
 
 /* ---- what a question meets ---- */
@@ -51,6 +66,8 @@ int64_t bank_ask(struct world *world, struct node *node, struct slot *slot, int 
 {
     int64_t timeout_ms = node->policies[world->ledger.rows[attempt].channel].timeout_ms;
     slot->fault = question_meets(world, attempt);
+    if (slot->closing && slot->fault == EVIDENCE_TIMEOUT && prng_chance(&world->prng, 50))
+        payment_close(world, &world->bank.payments[attempt]); /* it did, and we do not hear of it */
     if (slot->fault == EVIDENCE_TIMEOUT)
         return timeout_ms;
     if (slot->fault == EVIDENCE_UNASKABLE)
@@ -83,7 +100,15 @@ static void say_fault(struct world *world, const struct slot *slot, int attempt,
     }
 }
 
-static enum evidence_kind truth_of(struct payment *payment)
+/* A late payment happens before a question that will be heard: what a fenced worker hears, nobody promised to act on. */
+static bool tail_hears(const struct world *world, const struct slot *slot, int attempt)
+{
+    const struct row *row = &world->ledger.rows[attempt];
+    return row->state == ROW_LIVE && row->phase == PHASE_TAIL &&
+           row->token == world->witness.grants[slot->grant].token;
+}
+
+static enum evidence_kind truth_of(struct payment *payment, bool tail)
 {
     static const enum evidence_kind truths[FATES] = {
         [FATE_PAID] = EVIDENCE_PAID,
@@ -102,6 +127,8 @@ static enum evidence_kind truth_of(struct payment *payment)
         [FATE_NO_AMOUNT] = EVIDENCE_PAID,
         [FATE_STRANGE] = EVIDENCE_UNKNOWN_STATE,
         [FATE_FORGED] = EVIDENCE_NOT_FOUND,
+        [FATE_STUBBORN] = EVIDENCE_PENDING,
+        [FATE_LATE] = EVIDENCE_PENDING,
     };
     if (payment->hidden_left > 0) {
         payment->hidden_left--;
@@ -111,14 +138,35 @@ static enum evidence_kind truth_of(struct payment *payment)
         payment->pending_left--;
         return EVIDENCE_PENDING;
     }
-    return truths[payment->fate];
+    if (!payment->closed)
+        return truths[payment->fate];
+    if (payment->fate == FATE_LATE && tail && payment->late_left-- <= 0)
+        payment->paid_late = true;
+    return payment->paid_late ? EVIDENCE_PAID : EVIDENCE_CLOSED;
 }
 
-static void say_truth(struct world *world, int attempt, struct evidence *out)
+/* ---- closing ---- */
+
+/* What the channel answers to being asked to close: some accept what they do not know, or can not close. */
+static void say_closing(struct world *world, int attempt, struct evidence *out)
+{
+    struct payment *payment = &world->bank.payments[attempt];
+    payment_close(world, payment);
+    bool unknown =
+        payment->hidden_left > 0 || payment->fate == FATE_NEVER_FOUND || payment->fate == FATE_FORGED;
+    out->authentic = true;
+    out->kind = EVIDENCE_CLOSED;
+    if (unknown && prng_chance(&world->prng, 50))
+        out->kind = EVIDENCE_NOT_FOUND;
+    if (bank_paid(world, attempt) || bank_refunded(world, attempt))
+        out->kind = EVIDENCE_PAID;
+}
+
+static void say_truth(struct world *world, const struct slot *slot, int attempt, struct evidence *out)
 {
     struct payment *payment = &world->bank.payments[attempt];
     const struct row *row = &world->ledger.rows[attempt];
-    out->kind = truth_of(payment);
+    out->kind = truth_of(payment, tail_hears(world, slot, attempt));
     out->authentic = true;
     out->merchant_differs = payment->fate == FATE_WRONG_MERCHANT;
     bool names_money =
@@ -135,8 +183,10 @@ static void say_truth(struct world *world, int attempt, struct evidence *out)
 void bank_answer(struct world *world, const struct slot *slot, int attempt, struct evidence *out)
 {
     *out = (struct evidence){.http_status = 200};
-    if (slot->fault == EVIDENCE_NONE)
-        say_truth(world, attempt, out);
+    if (slot->fault == EVIDENCE_NONE && slot->closing)
+        say_closing(world, attempt, out);
+    else if (slot->fault == EVIDENCE_NONE)
+        say_truth(world, slot, attempt, out);
     else
         say_fault(world, slot, attempt, out);
     if (out->kind == EVIDENCE_PAID)

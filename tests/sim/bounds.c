@@ -77,12 +77,26 @@ static void check_alone(struct world *world, struct node *node, struct slot *slo
     node->suspects += slot->suspect;
 }
 
+static void check_closing(struct world *world, const struct node *node, const struct slot *slot,
+                          const struct policy *policy)
+{
+    struct grant *grant = &world->witness.grants[slot->grant];
+    grant->closing = slot->closing;
+    if (!slot->closing)
+        return;
+    bool over = grant->phase == PHASE_CLOSING;
+    if (!over || !policy->can_close || !(policy->closes || grant->left_ms != NO_END))
+        violate(world, INVARIANT_CLOSING, "node %d asks channel %s to close attempt %d, which it may not",
+                node->index, policy->channel, grant->attempt);
+}
+
 void bounds_ask(struct world *world, struct node *node, struct slot *slot, int channel)
 {
     const struct policy *policy = &node->policies[channel];
     struct watch *watch = &node->watches[channel];
     struct grant *grant = &world->witness.grants[slot->grant];
     check_alone(world, node, slot);
+    check_closing(world, node, slot, policy);
     if (++grant->asked > 1)
         violate(world, INVARIANT_BOUNDS, "node %d asks twice under one claim about attempt %d", node->index,
                 grant->attempt);
@@ -120,7 +134,8 @@ void bounds_answered(struct world *world, struct node *node, struct slot *slot, 
         node->seen.answers++;
         watch->faults = watch->begun = 0;
         watch->trouble_since = world->now;
-        bool found = evidence->kind != EVIDENCE_NOT_FOUND && evidence->kind != EVIDENCE_UNKNOWN_STATE;
+        bool found = evidence->kind != EVIDENCE_NOT_FOUND && evidence->kind != EVIDENCE_UNKNOWN_STATE &&
+                     !slot->closing;
         watch->found_at = found ? world->now : watch->found_at;
         return;
     }

@@ -93,6 +93,7 @@ static void operation_ask(void *self, struct job *job)
     assert(slot->grant >= 0);
     slot->job = job;
     slot->asking = true;
+    slot->closing = job->order.phase == PHASE_CLOSING;
     int channel = world->ledger.rows[attempt].channel;
     int64_t delay_ms = bank_ask(world, node, slot, attempt);
     trace_add(world, TRACE_ASK, node->index, attempt, world->witness.grants[slot->grant].token, slot->fault);
@@ -197,6 +198,7 @@ static void order_fill(const struct world *world, const struct grant *grant, str
     out->amount_minor = row->amount_minor;
     out->age_ms = grant->age_ms;
     out->left_ms = grant->left_ms;
+    out->phase = grant->phase;
     out->answers = grant->answers;
     out->errors = grant->errors;
     out->unknowns = grant->unknowns;

@@ -31,6 +31,8 @@ static void config_lie(const struct world *world, struct engine_config *config, 
             policies[i].breaker_failures = 1000000;
         if (world->sabotage == SABOTAGE_HASTY_NOT_FOUND)
             policies[i].not_found_grace_ms = 0;
+        if (world->sabotage == SABOTAGE_CLOSE_ANYTHING)
+            policies[i].can_close = policies[i].closes = true;
     }
 }
 
@@ -202,6 +204,8 @@ void node_answer(struct world *world, struct node *node, int place)
     trace_add(world, TRACE_EVIDENCE, node->index, attempt, evidence->kind, evidence->amount_minor);
     bounds_answered(world, node, slot, channel, evidence);
     witness_answered(world, node, slot, evidence);
+    if (world->sabotage == SABOTAGE_BELIEVE_CLOSING && slot->closing)
+        slot->job->order.phase = PHASE_CHECK;
     if (world->sabotage == SABOTAGE_HIDE_RETRY_AFTER)
         evidence->retry_after_ms = 0;
     engine_answered(node->engine, slot->job, node_clock(world, node));

@@ -178,8 +178,11 @@ static struct ruling settle_paid(struct world *world, const struct settle_row *s
         row_end(world, said, ENDING_PAID);
         return ruled(OUTCOME_ALREADY);
     }
-    if (order->status == STATUS_CLOSED)
+    bool late = row->phase == PHASE_TAIL && said->verdict.late;
+    if (order->status == STATUS_CLOSED && !late && world->sabotage != SABOTAGE_PAY_CLOSED)
         return conflict(row, PARK_LATE_PAYMENT);
+    if (order->status == STATUS_CLOSED)
+        witness_reopens(world, said->attempt, said->token, said->verdict.late);
     if (order->status == STATUS_REFUNDED)
         return conflict(row, PARK_STATUS_UNEXPECTED);
     order->paid_by = said->attempt;
@@ -209,36 +212,46 @@ static bool other_attempt_lives(const struct ledger *ledger, int attempt)
 {
     for (int i = 0; i < ledger->row_count; i++) {
         const struct row *row = &ledger->rows[i];
-        bool here = row->state == ROW_LIVE || row->state == ROW_PARKED;
+        bool here = (row->state == ROW_LIVE && row->phase != PHASE_TAIL) || row->state == ROW_PARKED;
         if (i != attempt && here && row->order == ledger->rows[attempt].order)
             return true;
     }
     return false;
 }
 
-static struct ruling settle_closed(struct world *world, const struct settle_row *said)
-{
-    struct row *row = &world->ledger.rows[said->attempt];
-    struct shop_order *order = &world->ledger.orders[row->order];
-    if (!order->exists)
-        return conflict(row, PARK_MISSING);
-    bool closes = order->status == STATUS_UNPAID && !other_attempt_lives(&world->ledger, said->attempt);
-    if (closes && world->sabotage != SABOTAGE_DROP_CLOSE)
-        order_write(world, said, STATUS_CLOSED);
-    row_end(world, said, said->evidence == EVIDENCE_NOT_FOUND ? ENDING_NOT_FOUND : ENDING_CLOSED);
-    return ruled(OUTCOME_APPLIED);
-}
-
 static struct ruling settle_retry(struct world *world, const struct settle_row *said)
 {
     struct row *row = &world->ledger.rows[said->attempt];
     row->due_at = ledger_clock(world) + said->verdict.due_in_ms;
+    row->phase = said->verdict.phase;
     row->answers = said->verdict.answers;
     row->errors = said->verdict.errors;
     row->unknowns = said->verdict.unknowns;
     row->claims = 0;
     row->token = world->sabotage == SABOTAGE_FORGET_AUDIT ? said->token : 0;
     row->retried = true;
+    return ruled(OUTCOME_APPLIED);
+}
+
+/* The row stays as tail where the verdict says so, and goes at the end of it. */
+static struct ruling settle_closed(struct world *world, const struct settle_row *said)
+{
+    struct row *row = &world->ledger.rows[said->attempt];
+    struct shop_order *order = &world->ledger.orders[row->order];
+    if (row->phase == PHASE_TAIL) { /* the order was closed before */
+        row->state = ROW_GONE;
+        return ruled(OUTCOME_APPLIED);
+    }
+    if (!order->exists)
+        return conflict(row, PARK_MISSING);
+    bool closes = order->status == STATUS_UNPAID && !other_attempt_lives(&world->ledger, said->attempt);
+    if (closes && world->sabotage != SABOTAGE_DROP_CLOSE)
+        order_write(world, said, STATUS_CLOSED);
+    row_end(world, said, said->evidence == EVIDENCE_NOT_FOUND ? ENDING_NOT_FOUND : ENDING_CLOSED);
+    if (said->verdict.phase == PHASE_TAIL) {
+        row->state = ROW_LIVE;
+        settle_retry(world, said);
+    }
     return ruled(OUTCOME_APPLIED);
 }
 
@@ -257,7 +270,7 @@ static struct ruling settle_fresh(struct world *world, const struct settle_row *
     static struct ruling (*const verdicts[VERDICT_KINDS])(struct world *, const struct settle_row *) = {
         [VERDICT_PAID] = settle_paid,     [VERDICT_REFUNDED] = settle_refunded,
         [VERDICT_CLOSED] = settle_closed, [VERDICT_RETRY] = settle_retry,
-        [VERDICT_PARK] = settle_park,
+        [VERDICT_CLOSE] = settle_retry,   [VERDICT_PARK] = settle_park,
     };
     struct row *row = &world->ledger.rows[said->attempt];
     bool ours = row->state == ROW_LIVE && row->token == said->token;

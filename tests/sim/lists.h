@@ -12,6 +12,9 @@
     X(LOST, "lost", "an unresolved order has a lost row or a parked row, or its attempts ended by proof")   \
     X(PROOF, "proof", "paid, refunded and closed are written only with the channel's proof")                \
     X(TWICE, "twice", "an order is paid once, and a claim is applied once")                                 \
+    X(CLOSING, "closing",                                                                                   \
+      "the channel is asked to close only what may be closed, and its answer settles nothing")              \
+    X(LATE, "late", "only the tail under the policy that accepts it turns closed into paid")                \
     X(FENCE, "fence", "only the newest claim of a row may change it")                                       \
     X(BURN, "burn", "only authentic answers use up an attempt")                                             \
     X(BOUNDS, "bounds", "slots, concurrency and batches stay within what was configured")                   \
@@ -42,6 +45,9 @@ ENUM_DECLARE(invariant)
     X(REPEAT_APPLIES, TWICE, "the repeat of an unknown commit is applied again")                         \
     X(FORGET_AUDIT, TWICE, "the ledger forgets what it recorded, and lets the token live on")            \
     X(PAY_PAID, TWICE, "the ledger pays an order that is paid already")                                  \
+    X(CLOSE_ANYTHING, CLOSING, "the engine is told that every channel closes everything")                \
+    X(BELIEVE_CLOSING, CLOSING, "what closing answers passes for the answer to a query")                 \
+    X(PAY_CLOSED, LATE, "the ledger pays a closed order, whatever its row says")                         \
     X(IGNORE_TOKEN, FENCE, "the ledger ignores the token")                                               \
     X(COUNT_FAULTS, BURN, "a fault counts as an answer")                                                 \
     X(ASK_TWICE, BOUNDS, "every question is sent twice")                                                 \

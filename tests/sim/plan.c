@@ -46,6 +46,17 @@ static void plan_life(struct world *world, struct policy *policy)
     policy->found_lately_ms = pick(world, 20000, 120000);
 }
 
+static void plan_end_of_life(struct world *world, struct policy *policy)
+{
+    policy->can_close = prng_chance(&world->prng, 60);
+    policy->closes = prng_chance(&world->prng, 50);
+    policy->accept_late = prng_chance(&world->prng, 50);
+    policy->tail_length = prng_chance(&world->prng, 50) ? 0 : pick(world, 1, 3);
+    int64_t tail_ms = 0;
+    for (int i = 0; i < policy->tail_length; i++)
+        policy->tail_ms[i] = tail_ms += pick(world, 500, 10000);
+}
+
 static void plan_traffic(struct world *world, struct policy *policy)
 {
     policy->concurrency = pick(world, 1, 8);
@@ -63,6 +74,7 @@ void plan_policy(struct world *world, struct policy *out)
 {
     plan_schedule(world, out);
     plan_life(world, out);
+    plan_end_of_life(world, out);
     plan_traffic(world, out);
 }
 
@@ -137,6 +149,7 @@ static int64_t plan_liveness_bound(const struct plan *plan)
         const struct policy *policy = &plan->policies[i];
         bound_ms += policy->horizon_ms / 2 + policy->not_found_grace_ms + policy->probe_ms +
                     policy->schedule.delays_ms[policy->schedule.length - 1] + 2 * policy->error_max_ms +
+                    6 * (2 * policy->probe_ms + policy->error_max_ms) + 60000 + /* closing, and the tail */
                     2 * policy->breaker_open_max_ms + 2 * policy->retry_after_max_ms + 10000;
     }
     return bound_ms;

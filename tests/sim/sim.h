@@ -74,6 +74,8 @@ enum fate {
     FATE_UNASKABLE, /* the attempt lacks its number, for ever */
     FATE_SICK,      /* garbage, for ever */
     FATE_FORGED,    /* somebody forges "paid"; the truth is never found */
+    FATE_STUBBORN,  /* pending for ever, though closing is accepted */
+    FATE_LATE,      /* pending until it is closed, and paid after that */
     FATES
 };
 
@@ -130,6 +132,7 @@ enum row_state { ROW_NONE, ROW_LIVE, ROW_PARKED, ROW_GONE };
 
 struct row {
     enum row_state state;
+    enum phase phase;
     int order;
     int channel;
     int64_t amount_minor;
@@ -202,6 +205,9 @@ struct payment {
     int hidden_left;  /* answers that still say not found */
     int pending_left; /* answers that still say pending */
     int faults_left;  /* faults before the first answer */
+    int late_left;    /* questions after its closing that still say closed */
+    bool closed;      /* at the channel, by us */
+    bool paid_late;   /* told so */
     bool killer;      /* hearing of it kills the engine */
     bool canary;
 };
@@ -223,11 +229,13 @@ struct grant {
     int64_t claimed_at; /* true time */
     int node;
     uint32_t life;
+    enum phase phase;
     int claims;
     int answers;
     int errors;
     int unknowns;
     int asked;
+    bool closing; /* asked to close it */
     bool crashed; /* its engine died with it */
     bool answered;
     bool applied;
@@ -274,6 +282,7 @@ struct slot {
     bool asking;
     bool asked; /* not settled yet */
     bool suspect;
+    bool closing;             /* the channel is asked to close it */
     enum evidence_kind fault; /* what the question will meet; EVIDENCE_NONE: the truth */
 };
 
@@ -413,6 +422,7 @@ void witness_granted(struct world *world, struct call *call, const struct row *r
 void witness_answered(struct world *world, struct node *node, struct slot *slot,
                       const struct evidence *evidence);
 void witness_applied(struct world *world, int attempt, uint32_t token);
+void witness_reopens(struct world *world, int attempt, uint32_t token, bool late);
 void witness_wrote(struct world *world, int order, int attempt, enum status status);
 void witness_ended(struct world *world, int attempt, uint32_t token, enum ending ending);
 void witness_settled(struct world *world, struct node *node, const struct call *call);

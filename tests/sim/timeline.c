@@ -25,7 +25,7 @@ static int any_channel(struct world *world)
 static enum fate any_fate(struct world *world)
 {
     static const unsigned char weights[FATES] = {
-        [FATE_PAID] = 22,
+        [FATE_PAID] = 17,
         [FATE_PENDING_THEN_PAID] = 12,
         [FATE_HIDDEN_THEN_PAID] = 10,
         [FATE_CLOSED] = 8,
@@ -43,6 +43,8 @@ static enum fate any_fate(struct world *world)
         [FATE_UNASKABLE] = 2,
         [FATE_SICK] = 1,
         [FATE_FORGED] = 3,
+        [FATE_STUBBORN] = 2,
+        [FATE_LATE] = 3,
     };
     int64_t left = prng_between(&world->prng, 0, 99);
     int fate = 0;
@@ -67,6 +69,8 @@ static void payment_make(struct world *world, int attempt, enum fate fate)
         payment->hidden_left = (int)prng_between(&world->prng, 1, 3);
     if (fate == FATE_PENDING_THEN_PAID || fate == FATE_PENDING_THEN_CLOSED)
         payment->pending_left = (int)prng_between(&world->prng, 1, 4);
+    if (fate == FATE_LATE)
+        payment->late_left = (int)prng_between(&world->prng, 1, 4);
     if (fate == FATE_FORGED || (prng_chance(&world->prng, 20) && !world->plan.starvation))
         payment->faults_left = (int)prng_between(&world->prng, 1, 3);
 }

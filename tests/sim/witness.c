@@ -84,6 +84,7 @@ void witness_granted(struct world *world, struct call *call, const struct row *r
     grant->claimed_at = world->now;
     grant->node = call->node;
     grant->life = call->life;
+    grant->phase = row->phase;
     grant->claims = row->claims;
     grant->answers = row->answers;
     grant->errors = row->errors;
@@ -142,12 +143,22 @@ static void closed_has_proof(struct world *world, int attempt, uint32_t token)
 {
     const struct grant *grant = &world->witness.grants[witness_find(world, attempt, token)];
     enum fate fate = world->bank.payments[attempt].fate;
-    bool closed_there = fate == FATE_CLOSED || fate == FATE_PENDING_THEN_CLOSED;
+    bool closed_there =
+        fate == FATE_CLOSED || fate == FATE_PENDING_THEN_CLOSED || world->bank.payments[attempt].closed;
     bool proven =
         grant->answered && ((grant->evidence == EVIDENCE_CLOSED && closed_there) || grant->final_not_found);
     if (!proven)
         violate(world, INVARIANT_PROOF, "attempt %d was closed without proof: the answer was %s", attempt,
                 evidence_kind_text(grant->evidence));
+}
+
+/* A closed order becomes paid. */
+void witness_reopens(struct world *world, int attempt, uint32_t token, bool late)
+{
+    const struct grant *grant = &world->witness.grants[witness_find(world, attempt, token)];
+    if (!late || grant->phase != PHASE_TAIL)
+        violate(world, INVARIANT_LATE, "attempt %d makes a closed order paid, in phase %s", attempt,
+                phase_text(grant->phase));
 }
 
 void witness_wrote(struct world *world, int order, int attempt, enum status status)
@@ -163,7 +174,10 @@ void witness_wrote(struct world *world, int order, int attempt, enum status stat
 
 void witness_ended(struct world *world, int attempt, uint32_t token, enum ending ending)
 {
+    int grant = token ? witness_find(world, attempt, token) : -1;
     world->witness.ending[attempt] = ending;
+    if (grant >= 0 && world->witness.grants[grant].closing)
+        violate(world, INVARIANT_CLOSING, "attempt %d ended by what closing answered", attempt);
     if (ending == ENDING_CLOSED || ending == ENDING_NOT_FOUND)
         closed_has_proof(world, attempt, token);
 }
@@ -193,9 +207,10 @@ void witness_crashed(struct world *world, const struct node *node)
 
 /* ---- after every event ---- */
 
-static bool row_is_here(const struct row *row)
+/* Somebody will still ask about the order, or a person will. */
+static bool keeps_order(const struct row *row)
 {
-    return row->state == ROW_LIVE || row->state == ROW_PARKED;
+    return (row->state == ROW_LIVE && row->phase != PHASE_TAIL) || row->state == ROW_PARKED;
 }
 
 /* A payer's money never goes out of sight. */
@@ -248,7 +263,7 @@ static void check_rows(struct world *world, bool here[ORDERS_MAX], bool tracked[
     witness->open_rows = 0;
     for (int i = 0; i < world->ledger.row_count; i++) {
         const struct row *row = &world->ledger.rows[i];
-        here[row->order] = here[row->order] || row_is_here(row);
+        here[row->order] = here[row->order] || keeps_order(row);
         tracked[row->order] = tracked[row->order] || row->state != ROW_NONE;
         check_money(world, i);
         if (row->state == ROW_NONE || row->state == ROW_GONE)

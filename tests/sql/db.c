@@ -140,6 +140,7 @@ int claim_rows(PGconn *db, const char *channel, int limit, struct element *out)
         copy_column(rows, i, 3, element->order_no, sizeof element->order_no);
         copy_column(rows, i, 4, element->channel, sizeof element->channel);
         copy_column(rows, i, 5, element->number, sizeof element->number);
+        copy_column(rows, i, 12, element->phase, sizeof element->phase);
         element->amount = strtoll(PQgetvalue(rows, i, 7), NULL, 10);
     }
     PQclear(rows);
@@ -179,7 +180,7 @@ static const char *decimal(long long value)
     return text;
 }
 
-#define SETTLE_PARAMS 28
+#define SETTLE_PARAMS 30
 
 static void element_add(struct array arrays[SETTLE_PARAMS], const struct element *e)
 {
@@ -193,6 +194,8 @@ static void element_add(struct array arrays[SETTLE_PARAMS], const struct element
                                                    e->reason,
                                                    "test_rule",
                                                    e->due_in_ms,
+                                                   e->next_phase ? e->next_phase : e->phase,
+                                                   e->late ? "t" : "f",
                                                    decimal(e->answers),
                                                    decimal(e->errors),
                                                    decimal(e->unknowns),
@@ -228,7 +231,7 @@ static PGresult *settle(PGconn *db, const struct element *elements, int count)
     PGresult *rows = PQexecParams(db,
                                   "SELECT place, upto, outcome, reason FROM "
                                   "makegood.settle($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,"
-                                  "$16,$17,$18,$19,$20,$21,$22,$23,$24,$25,$26,$27,$28)",
+                                  "$16,$17,$18,$19,$20,$21,$22,$23,$24,$25,$26,$27,$28,$29,$30)",
                                   SETTLE_PARAMS, NULL, values, NULL, NULL, 0);
     for (int i = 1; i < SETTLE_PARAMS; i++)
         free(arrays[i].text);

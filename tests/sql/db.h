@@ -57,11 +57,12 @@ void assert_contains(const char *text, const char *part);
 
 /* One claimed row and what is said about it. */
 struct element {
-    char attempt_id[24], token[40], claimed_us[24], order_no[80], channel[40], number[80];
+    char attempt_id[24], token[40], claimed_us[24], order_no[80], channel[40], number[80], phase[16];
     const char *verdict, *reason, *evidence, *currency, *channel_number, *detail, *due_in_ms;
+    const char *next_phase; /* NULL: the one it has */
     long long amount;
     int answers, errors, unknowns;
-    bool authentic, last;
+    bool authentic, last, late;
     char outcome[16], found_reason[40]; /* what settle answered */
 };
 
@@ -84,6 +85,7 @@ const char *kiosk_state(PGconn *db, const char *order_no);
 int run_shop_tests(void);
 int run_claim_tests(void);
 int run_settle_tests(void);
+int run_life_tests(void);
 int run_race_tests(void);
 int run_mapping_tests(void);
 int run_trigger_tests(void);

@@ -9,8 +9,9 @@ int main(void)
         fprintf(stderr, "sql_test: no PostgreSQL cluster; install postgresql, or set MAKEGOOD_TEST_DB\n");
         return 1;
     }
-    int failed = run_shop_tests() + run_claim_tests() + run_settle_tests() + run_race_tests() +
-                 run_mapping_tests() + run_trigger_tests() + run_rights_tests() + run_edge_tests();
+    int failed = run_shop_tests() + run_claim_tests() + run_settle_tests() + run_life_tests() +
+                 run_race_tests() + run_mapping_tests() + run_trigger_tests() + run_rights_tests() +
+                 run_edge_tests();
     cluster_close(&state);
     return failed == 0 ? 0 : 1;
 }

@@ -62,6 +62,7 @@ static void order_choose(uint64_t *number, struct lost_order *out)
     out->answers = PICK(number, counters);
     out->errors = PICK(number, counters);
     out->unknowns = PICK(number, counters);
+    out->phase = (enum phase)digit(number, PHASES);
 }
 
 static void policy_choose(uint64_t *number, struct policy *out)
@@ -75,10 +76,15 @@ static void policy_choose(uint64_t *number, struct policy *out)
         .probe_ms = 20000,
         .unknown_limit = 3,
         .retry_after_max_ms = 120000,
+        .tail_ms = {10000, 70000},
     };
     out->jitter_percent = digit(number, 2) * 50;
     out->attempt_limit = digit(number, 2) * 6;
     out->accept_flagged = digit(number, 2);
+    out->can_close = digit(number, 2);
+    out->closes = digit(number, 2);
+    out->tail_length = digit(number, 2) * 2;
+    out->accept_late = digit(number, 2);
 }
 
 static void choose(uint64_t number, struct choice *out)
@@ -119,17 +125,61 @@ static void endings_have_proof(const struct choice *choice, const struct verdict
     if (verdict->kind == VERDICT_REFUNDED)
         assert_true(evidence->kind == EVIDENCE_REFUNDED && money_matches(evidence) &&
                     evidence->has_refunded && evidence->refunded_minor == AMOUNT);
+    bool tail_ends = choice->order.phase == PHASE_TAIL && evidence->kind == EVIDENCE_NOT_FOUND;
     if (verdict->kind == VERDICT_CLOSED)
-        assert_true(evidence->authentic && (evidence->kind == EVIDENCE_CLOSED || final_not_found));
+        assert_true(evidence->authentic &&
+                    (evidence->kind == EVIDENCE_CLOSED || final_not_found || tail_ends));
+}
+
+/* What is asked while closing is whether it may be closed, not what it is. */
+static void closing_settles_nothing(const struct choice *choice, const struct verdict *verdict)
+{
+    if (choice->order.phase != PHASE_CLOSING)
+        return;
+    bool asked = evidence_class(choice->evidence.kind) != EVIDENCE_LOCAL;
+    assert_int_equal(verdict->kind, asked ? VERDICT_RETRY : VERDICT_PARK);
+    if (asked)
+        assert_int_equal(verdict->phase, PHASE_CHECK);
+}
+
+static bool may_close(const struct choice *choice)
+{
+    return choice->policy.can_close && (choice->policy.closes || choice->order.left_ms != NO_END);
+}
+
+static void only_what_is_pending_at_its_end_is_closed(const struct choice *choice,
+                                                      const struct verdict *verdict)
+{
+    enum phase phase = choice->order.phase;
+    if (verdict->kind != VERDICT_CLOSE)
+        return;
+    assert_true(choice->evidence.authentic && choice->evidence.kind == EVIDENCE_PENDING);
+    assert_true(may_close(choice) && left_ms(choice) <= 0);
+    assert_true(phase == PHASE_OPEN || (phase == PHASE_CHECK && choice->order.answers < 5));
+    assert_int_equal(verdict->phase, PHASE_CLOSING);
+}
+
+static void the_tail_begins_with_closing_and_lasts(const struct choice *choice, const struct verdict *verdict)
+{
+    bool was = choice->order.phase == PHASE_TAIL;
+    bool enters = verdict->kind == VERDICT_CLOSED && choice->policy.tail_length > 0;
+    assert_int_equal(verdict->phase == PHASE_TAIL, was || enters);
+    assert_int_equal(verdict->late, verdict->kind == VERDICT_PAID && was && choice->policy.accept_late);
+    if (enters && !was)
+        assert_in_range(verdict->due_in_ms, 5000, 15000);
 }
 
 static void proof_ends(const struct choice *choice, const struct verdict *verdict)
 {
     const struct evidence *evidence = &choice->evidence;
+    const struct lost_order *order = &choice->order;
+    bool tail_goes_on = order->phase == PHASE_TAIL && order->answers + 1 < choice->policy.tail_length;
+    if (order->phase == PHASE_CLOSING)
+        return;
     if (evidence->kind == EVIDENCE_PAID && money_matches(evidence))
         assert_int_equal(verdict->kind, VERDICT_PAID);
     if (evidence->kind == EVIDENCE_CLOSED && evidence->authentic && !evidence->merchant_differs)
-        assert_int_equal(verdict->kind, VERDICT_CLOSED);
+        assert_int_equal(verdict->kind, tail_goes_on ? VERDICT_RETRY : VERDICT_CLOSED);
 }
 
 static void only_answers_count(const struct choice *choice, const struct verdict *verdict)
@@ -137,7 +187,12 @@ static void only_answers_count(const struct choice *choice, const struct verdict
     const struct lost_order *order = &choice->order;
     enum evidence_kind kind = choice->evidence.kind;
     bool answer = evidence_class(kind) == EVIDENCE_ANSWER && choice->evidence.authentic;
-    assert_int_equal(verdict->answers, order->answers + answer);
+    bool closing_begins = order->phase == PHASE_OPEN && verdict->phase == PHASE_CLOSING;
+    bool tail_begins = order->phase != PHASE_TAIL && verdict->phase == PHASE_TAIL;
+    if (closing_begins || tail_begins)
+        assert_int_equal(verdict->answers, 0);
+    else
+        assert_int_equal(verdict->answers, order->answers + (answer && order->phase != PHASE_CHECK));
     assert_int_equal(verdict->errors, answer ? 0 : order->errors + 1);
     if (!answer)
         assert_int_equal(verdict->unknowns, order->unknowns);
@@ -152,11 +207,18 @@ static void limits_end_in_parking(const struct choice *choice, const struct verd
 {
     const struct policy *policy = &choice->policy;
     const struct lost_order *order = &choice->order;
-    if (!choice->evidence.authentic)
+    if (!choice->evidence.authentic || order->phase == PHASE_CLOSING)
         return;
     bool used_up = policy->attempt_limit > 0 && order->answers + 1 >= policy->attempt_limit;
-    if (choice->evidence.kind == EVIDENCE_PENDING)
-        assert_int_equal(verdict->kind, used_up || left_ms(choice) <= 0 ? VERDICT_PARK : VERDICT_RETRY);
+    bool over = left_ms(choice) <= 0;
+    bool in_vain = order->phase == PHASE_CHECK && order->answers >= 5;
+    if (choice->evidence.kind == EVIDENCE_PENDING && order->phase == PHASE_TAIL)
+        assert_int_equal(verdict->kind,
+                         order->answers + 1 < policy->tail_length ? VERDICT_RETRY : VERDICT_PARK);
+    else if (choice->evidence.kind == EVIDENCE_PENDING && over && may_close(choice) && !in_vain)
+        assert_int_equal(verdict->kind, VERDICT_CLOSE);
+    else if (choice->evidence.kind == EVIDENCE_PENDING)
+        assert_int_equal(verdict->kind, used_up || over || in_vain ? VERDICT_PARK : VERDICT_RETRY);
     if (choice->evidence.kind == EVIDENCE_UNKNOWN_STATE)
         assert_int_equal(verdict->kind,
                          order->unknowns + 1 >= policy->unknown_limit ? VERDICT_PARK : VERDICT_RETRY);
@@ -165,13 +227,15 @@ static void limits_end_in_parking(const struct choice *choice, const struct verd
 static void delays_are_sane(const struct choice *choice, const struct verdict *verdict)
 {
     const struct policy *policy = &choice->policy;
-    if (verdict->kind != VERDICT_RETRY)
+    if (!verdict_puts_off(verdict->kind))
         return;
     assert_true(verdict->due_in_ms > 0);
     assert_true(verdict->due_in_ms <= policy->retry_after_max_ms);
     if (choice->evidence.kind == EVIDENCE_RATE_LIMITED && choice->evidence.retry_after_ms > 0)
         assert_true(verdict->due_in_ms >= 7000);
-    bool pending = choice->evidence.kind == EVIDENCE_PENDING && choice->evidence.authentic;
+    bool pending = choice->evidence.kind == EVIDENCE_PENDING && choice->evidence.authentic &&
+                   (choice->order.phase == PHASE_OPEN || choice->order.phase == PHASE_CHECK) &&
+                   verdict->kind == VERDICT_RETRY;
     if (pending) /* asked at the end of its life at the latest */
         assert_true(verdict->due_in_ms <= left_ms(choice));
 }
@@ -210,6 +274,9 @@ static void decide_is_total_and_keeps_the_laws(void **state)
         only_answers_count(&choice, &verdict);
         limits_end_in_parking(&choice, &verdict);
         delays_are_sane(&choice, &verdict);
+        closing_settles_nothing(&choice, &verdict);
+        only_what_is_pending_at_its_end_is_closed(&choice, &verdict);
+        the_tail_begins_with_closing_and_lasts(&choice, &verdict);
         int row = row_of(verdict.rule);
         assert_in_range(row, 0, ROWS_MOST - 1);
         seen[row] = true;

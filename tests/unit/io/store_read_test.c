@@ -12,7 +12,7 @@
 
 #include "io/store_read.h"
 
-#define COLUMNS 16
+#define COLUMNS 17
 
 static const char *const good[COLUMNS] = {"7",
                                           "0b5e0bd7-2b5c-4d34-a1c5-6f6d9a3b8e10",
@@ -26,6 +26,7 @@ static const char *const good[COLUMNS] = {"7",
                                           "card",
                                           "60000",
                                           "-5",
+                                          "check",
                                           "1",
                                           "2",
                                           "3",
@@ -77,6 +78,7 @@ static void test_a_good_row(void **state)
     assert_string_equal(order.method, "card");
     assert_int_equal(order.age_ms, 60000);
     assert_int_equal(order.left_ms, -5);
+    assert_int_equal(order.phase, PHASE_CHECK);
     assert_int_equal(order.answers, 1);
     assert_int_equal(order.errors, 2);
     assert_int_equal(order.unknowns, 3);
@@ -133,10 +135,12 @@ static void test_bad_rows_are_told(void **state)
         {9, "123456789012345678901234567890123", "method"},
         {10, NULL, "age"},
         {11, "infinity", "expiry"},
-        {12, "-1", "counters"},
-        {13, "2147483648", "counters"},
-        {14, "", "counters"},
-        {15, NULL, "counters"},
+        {12, "over", "phase"},
+        {12, NULL, "phase"},
+        {13, "-1", "counters"},
+        {14, "2147483648", "counters"},
+        {15, "", "counters"},
+        {16, NULL, "counters"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -35,9 +35,10 @@ STATEMENT(
     settled, SETTLE_ARRAYS,
     "SELECT coalesce(string_agg(e::text, E'\\n'), 'nothing') FROM unnest("
     "$1::bigint[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], "
-    "$9::text[], $10::bigint[], $11::integer[], $12::integer[], $13::integer[], $14::text[], "
-    "$15::boolean[], $16::bigint[], $17::text[], $18::text[], $19::text[], $20::text[], $21::integer[], "
-    "$22::integer[], $23::text[], $24::text[], $25::text[], $26::boolean[], $27::text[]) AS e");
+    "$9::text[], $10::bigint[], $11::text[], $12::boolean[], $13::integer[], $14::integer[], $15::integer[], "
+    "$16::text[], $17::boolean[], $18::bigint[], $19::text[], $20::text[], $21::text[], $22::text[], "
+    "$23::integer[], $24::integer[], $25::text[], $26::text[], $27::text[], $28::boolean[], $29::text[]) AS "
+    "e");
 STATEMENT(
     released, RELEASE_ARRAYS,
     "SELECT coalesce(string_agg(e::text, E'\\n'), 'nothing') FROM unnest($1::bigint[], $2::uuid[]) AS e");
@@ -76,6 +77,7 @@ static struct job full_job(void)
                                    .reason = PARK_NOTHING,
                                    .rule = "wait",
                                    .due_in_ms = 5000,
+                                   .phase = PHASE_CHECK,
                                    .answers = 1,
                                    .errors = 2,
                                    .unknowns = 3};
@@ -88,7 +90,7 @@ static int batch_fill(void **state)
     jobs[0] = full_job();
     jobs[1] = (struct job){.order = {.attempt_id = -1, .token = TOKEN, .order_no = "A2", .channel = "bank"},
                            .evidence = {.kind = EVIDENCE_TIMEOUT},
-                           .verdict = {.kind = VERDICT_PAID, .rule = "none", .due_in_ms = 7}};
+                           .verdict = {.kind = VERDICT_PAID, .rule = "none", .due_in_ms = 7, .late = true}};
     jobs[2] = full_job();
     jobs[2].poison = true;
     strcpy(jobs[2].sqlstate, "22021");
@@ -105,10 +107,12 @@ static void test_every_value_stands_in_its_column(void **state)
     (void)state;
     assert_string_equal(
         settle(3).text,
-        "(9223372036854775807," TOKEN ",1760000000123456,A1,bank,pi_1,retry,\"\",wait,5000,1,2,3,paid,t,1234,"
+        "(9223372036854775807," TOKEN
+        ",1760000000123456,A1,bank,pi_1,retry,\"\",wait,5000,check,f,1,2,3,paid,t,1234,"
         "CNY,txn-1,\"掉😀\\\\\",sold,200,2147483647,d1,\"GET https://bank.example/q\",id-1,t,)\n"
-        "(-1," TOKEN ",0,A2,bank,,paid,\"\",none,,0,0,0,timeout,f,,,,,,,0,,,,f,)\n"
-        "(9223372036854775807," TOKEN ",1760000000123456,A1,bank,pi_1,park,poison,poison,,0,0,0,paid,t,1234,"
+        "(-1," TOKEN ",0,A2,bank,,paid,\"\",none,,open,t,0,0,0,timeout,f,,,,,,,0,,,,f,)\n"
+        "(9223372036854775807," TOKEN
+        ",1760000000123456,A1,bank,pi_1,park,poison,poison,,open,f,0,0,0,paid,t,1234,"
         "CNY,,,sold,200,2147483647,d1,\"GET https://bank.example/q\",id-1,t,"
         "\"the database refuses to settle it: SQLSTATE 22021\")");
 }
