@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "channel/head.h"
 #include "channel/hex.h"
 #include "channel/http_inner.h"
 #include "channel/json_arena.h"
@@ -238,8 +239,7 @@ static void http_destroy(struct channel *channel)
     answer_finish(&http->answer);
     rules_finish(&http->rules);
     EVP_MD_free(http->sha256);
-    free(http->head.transport.ca_file);
-    free(http->head.transport.proxy);
+    head_finish(&http->head);
     free(http);
 }
 

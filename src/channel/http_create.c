@@ -2,21 +2,13 @@
  * the workers only expand and follow. Runs on the thread that loads the configuration; keeps nothing of the
  * specification. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "channel/head.h"
 #include "channel/http_inner.h"
 #include "channel/json_arena.h"
 #include "channel/url.h"
-
-static void name_compile(struct http_channel *http, const char *name, struct blame *blame)
-{
-    if (!name || !channel_name_is_valid(name))
-        blame_key(blame, "name", "a channel's name has 1 to %d small letters, digits, \"_\" or \"-\"",
-                  CHANNEL_BYTES - 1);
-    snprintf(http->head.name, sizeof(http->head.name), "%s", name ? name : "");
-}
 
 static void method_compile(struct http_channel *http, const char *method, struct blame *blame)
 {
@@ -24,16 +16,6 @@ static void method_compile(struct http_channel *http, const char *method, struct
     if (method && !post && strcmp(method, "GET") != 0)
         blame_key(blame, "method", "\"%.40s\" is no method that asks; write GET or POST", method);
     http->method = post ? "POST" : "GET";
-}
-
-static void transport_compile(struct http_channel *http, const struct transport *transport,
-                              struct blame *blame)
-{
-    http->head.transport = *transport;
-    http->head.transport.ca_file = blame_copy(blame, transport->ca_file);
-    http->head.transport.proxy = blame_copy(blame, transport->proxy);
-    if (transport->body_max_bytes <= 0)
-        blame_key(blame, "body_max", "the cap on an answer's body must be at least one byte, as 64KiB");
 }
 
 /* Where two parts of the specification must agree. */
@@ -61,7 +43,7 @@ static bool spec_needs_data(const struct http_channel *http)
 
 static void spec_compile(struct http_channel *http, const struct http_channel_spec *spec, struct blame *blame)
 {
-    name_compile(http, spec->name, blame);
+    head_compile(&http->head, spec->name, &spec->transport, blame);
     method_compile(http, spec->method, blame);
     url_compile(&http->url, spec->url, spec->transport.allow_plain_http, "url", blame);
     headers_compile(&http->headers, spec, blame);
@@ -69,7 +51,6 @@ static void spec_compile(struct http_channel *http, const struct http_channel_sp
     auth_compile(&http->auth, spec, blame);
     answer_compile(&http->answer, spec, blame);
     rules_compile(&http->rules, spec, blame);
-    transport_compile(http, &spec->transport, blame);
     parts_check(http, spec, blame);
     http->needs_data = spec_needs_data(http);
 }

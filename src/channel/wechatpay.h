@@ -11,12 +11,14 @@
 
 struct wechatpay_spec {
     const char *name;
-    const char *url;          /* NULL: https://api.mch.weixin.qq.com */
-    const char *second_url;   /* NULL: https://api2.mch.weixin.qq.com; "": none */
-    const char *app_id;       /* NULL: not compared */
-    const char *merchant;     /* mchid; in partner mode sp_mchid */
-    const char *sub_merchant; /* partner mode: sub_mchid; NULL: direct mode */
-    const char *serial;       /* of the merchant's certificate, hex */
+    const char *url;        /* NULL: https://api.mch.weixin.qq.com */
+    const char *second_url; /* "": none; NULL: https://api2.mch.weixin.qq.com, or none where url is given */
+    const char *app_id;     /* NULL: not compared */
+    const char *merchant;   /* mchid; in partner mode sp_mchid */
+    const char *
+        sub_merchant; /* partner mode: sub_mchid, which an attempt's channel_data.sub_mchid overrides; NULL: direct
+                                 mode for attempts that name none */
+    const char *serial; /* of the merchant's certificate, hex */
     /* Texts of files that were read already. */
     const char *private_key; /* the merchant's */
     const char *const *platform_certificates;

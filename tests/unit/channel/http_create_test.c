@@ -48,8 +48,8 @@ static void all_faults_are_told_at_once_with_the_prefix(void **state)
     faults_init(&faults);
     assert_int_equal(http_channel_create(&channel, &spec, "channels[2]", &faults), -EINVAL);
     assert_null(channel);
-    static const char *const paths[] = {"channels[2].name", "channels[2].method", "channels[2].url",
-                                        "channels[2].rules", "channels[2].body_max"};
+    static const char *const paths[] = {"channels[2].name", "channels[2].body_max", "channels[2].method",
+                                        "channels[2].url", "channels[2].rules"};
     assert_int_equal(faults.count, COUNT(paths));
     for (size_t i = 0; i < faults.count; i++)
         assert_string_equal(faults.items[i].path, paths[i]);
