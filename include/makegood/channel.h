@@ -90,6 +90,8 @@ struct channel_kind {
     void (*interpret_close)(const struct channel *channel, const struct lost_order *order,
                             const struct moment *moment, const struct response *response,
                             struct evidence *out);
+    /* Would this text tell a secret of ours? For who shows what was sent and what came. NULL: none is ever sent. */
+    bool (*is_told_by)(const struct channel *channel, const char *text);
     void (*destroy)(struct channel *channel);
 };
 

@@ -229,6 +229,11 @@ static void http_interpret(const struct channel *channel, const struct lost_orde
         out->kind = EVIDENCE_UNTRUSTED;
 }
 
+static bool http_is_told_by(const struct channel *channel, const char *text)
+{
+    return auth_is_told_by(&((const struct http_channel *)channel)->auth, text);
+}
+
 static void http_destroy(struct channel *channel)
 {
     struct http_channel *http = (struct http_channel *)channel;
@@ -243,5 +248,8 @@ static void http_destroy(struct channel *channel)
     free(http);
 }
 
-const struct channel_kind http_channel_kind = {
-    .name = "http", .build = http_build, .interpret = http_interpret, .destroy = http_destroy};
+const struct channel_kind http_channel_kind = {.name = "http",
+                                               .build = http_build,
+                                               .interpret = http_interpret,
+                                               .is_told_by = http_is_told_by,
+                                               .destroy = http_destroy};
