@@ -227,7 +227,7 @@ static void the_serial_chooses_the_key(void **state)
         {"public key", PAID(.serial = PUBLIC_KEY_ID, .key = wechat_keys.public), EVIDENCE_PAID, "SUCCESS"},
         {"new certificate", PAID(.serial = NEW_SERIAL, .key = wechat_keys.new), EVIDENCE_PAID, "SUCCESS"},
         {"old certificate", PAID(.serial = OLD_SERIAL, .key = wechat_keys.old), EVIDENCE_PAID, "SUCCESS"},
-        {"no leading zero", PAID(.serial = OLD_SERIAL + 1, .key = wechat_keys.old), EVIDENCE_PAID, "SUCCESS"},
+        {"no leading zero", PAID(.serial = &OLD_SERIAL[1], .key = wechat_keys.old), EVIDENCE_PAID, "SUCCESS"},
         FORGED("signature_wrong", .serial = OLD_SERIAL, .key = wechat_keys.new),
         FORGED("signature_wrong", .serial = PUBLIC_KEY_ID, .key = wechat_keys.new),
         FORGED("signature_wrong", .serial = NEW_SERIAL, .key = wechat_keys.public),

@@ -1,5 +1,4 @@
 /* WeChat Pay's requests: what goes on the wire, and that the OpenSSL command line finds its signature good. */
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "wechatpay_fixture.h"
@@ -99,6 +98,8 @@ static void direct_mode_asks_by_out_trade_no(void **state)
 {
     (void)state;
     struct wechatpay_spec spec = wechatpay_spec();
+    question_check(&spec, &wechatpay_order, false, OUT_TRADE_NO "?mchid=1230000109", NULL);
+    spec.serial = "5f1c72e2a8931b72a2e13af8dee92471eb397115"; /* is sent in capitals */
     question_check(&spec, &wechatpay_order, false, OUT_TRADE_NO "?mchid=1230000109", NULL);
 }
 
