@@ -40,9 +40,19 @@ static struct worker *least_busy(struct pool *pool)
     return best;
 }
 
+/* Always the same worker, so that it alone keeps the channel's grant. */
+static struct worker *grant_keeper(struct pool *pool, const struct channel *channel)
+{
+    unsigned sum = 0;
+    for (const char *c = channel->name; *c; c++)
+        sum = sum * 31 + (unsigned char)*c;
+    return &pool->workers[sum % (unsigned)pool->worker_count];
+}
+
 void pool_ask(struct pool *pool, struct question *question)
 {
-    struct worker *worker = least_busy(pool);
+    const struct channel *channel = question->channel;
+    struct worker *worker = channel->needs_grant ? grant_keeper(pool, channel) : least_busy(pool);
     worker->under_way++;
     list_push(&worker->gathered, question);
 }

@@ -18,8 +18,9 @@ struct question {
     struct evidence *evidence; /* filled in by the pool, whole */
     void *self;                /* the asker's */
     struct question *next;     /* the pool's */
+    bool renewed;              /* the pool's: asked again with a new grant, false at first */
     /* Sees what was sent and what came, on a worker's thread, before both are dropped; no answer has status 0 and no body.
-     * Not called when nothing was sent. NULL: nobody looks. */
+     * Not called when nothing was sent, nor for grants. NULL: nobody looks. */
     void (*witness)(void *self, const struct request *request, const struct response *response);
 };
 

@@ -1,187 +1,21 @@
-/* One question's way over HTTP: see transfer.h. Builds, carries and has the answer interpreted, all on its
- * worker's thread. Follows nothing (no redirect, cookie, netrc, environment) and caps everything that comes.
- */
+/* One question's way over HTTP: see transfer.h. Has it built, carried and the answer interpreted, all on its worker's
+ * thread. How a transfer is made, and what is fixed in it: transfer_make.c. */
 #include "io/transfer.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
-#define BODY_FIRST_BYTES (4 << 10)
-#define BODY_KEPT_BYTES  (64 << 10) /* what an idle transfer may hold on to */
-#define CA_KEPT_S        300L       /* a changed ca_file is seen after so long */
+#define BODY_KEPT_BYTES (64 << 10) /* what an idle transfer may hold on to */
 
 static int64_t clock_ms(clockid_t clock)
 {
     struct timespec now;
     clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* --- what libcurl calls --------------------------------------------------------------------------------- */
-
-static bool body_reserve(struct transfer *transfer, size_t needed)
-{
-    size_t room = transfer->body_room ? transfer->body_room : BODY_FIRST_BYTES;
-    while (room < needed)
-        room *= 2;
-    if (room == transfer->body_room)
-        return true;
-    char *body = realloc(transfer->body, room);
-    if (!body)
-        return false;
-    transfer->body = body;
-    transfer->body_room = room;
-    return true;
-}
-
-static size_t on_body(char *bytes, size_t size, size_t count, void *self)
-{
-    struct transfer *transfer = self;
-    size_t length = size * count;
-    size_t total = transfer->body_bytes + length;
-    transfer->too_large = total > (size_t)transfer->question->channel->transport.body_max_bytes;
-    if (transfer->too_large || !body_reserve(transfer, total))
-        return CURL_WRITEFUNC_ERROR;
-    memcpy(transfer->body + transfer->body_bytes, bytes, length);
-    transfer->body_bytes = total;
-    return length;
-}
-
-static size_t on_header(char *bytes, size_t size, size_t count, void *self)
-{
-    struct transfer *transfer = self;
-    transfer->header_bytes += size * count;
-    if (bytes[0] == '\r' || bytes[0] == '\n')
-        transfer->head_complete = true;
-    else if (size * count > 5 && memcmp(bytes, "HTTP/", 5) == 0)
-        transfer->head_complete = false; /* another one, after a 1xx */
-    transfer->too_large = transfer->header_bytes > HEADERS_MAX_BYTES;
-    return transfer->too_large ? CURL_WRITEFUNC_ERROR : size * count;
-}
-
-static bool is_loopback(const char *address)
-{
-    struct in_addr four;
-    struct in6_addr six;
-    if (inet_pton(AF_INET, address, &four) == 1)
-        return ntohl(four.s_addr) >> 24 == 127;
-    return inet_pton(AF_INET6, address, &six) == 1 &&
-           (IN6_IS_ADDR_LOOPBACK(&six) || (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127));
-}
-
-/* Connected, nothing sent yet: without TLS nobody but this machine may hear the question. */
-static int on_connected(void *self, char *peer, char *ours, int peer_port, int our_port)
-{
-    struct transfer *transfer = self;
-    (void)ours, (void)peer_port, (void)our_port;
-    transfer->refused = transfer->plain && !is_loopback(peer);
-    return transfer->refused ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
-}
-
-/* A path that swallows packets ends a connection (and all that share it) in about the time that we wait for
- * an answer, instead of the kernel's quarter of an hour. */
-static int on_socket(void *self, curl_socket_t fd, curlsocktype purpose)
-{
-    const struct transport *transport = &((struct transfer *)self)->question->channel->transport;
-    unsigned patience_ms = (unsigned)(transport->connect_timeout_ms + transport->timeout_ms);
-    (void)purpose;
-    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof(patience_ms));
-    return CURL_SOCKOPT_OK;
-}
-
-/* --- fixed options -------------------------------------------------------------------------------------- */
-
-static void limits_set(CURL *easy, const struct transport *transport)
-{
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)transport->connect_timeout_ms);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)transport->timeout_ms);
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)transport->low_speed_bytes);
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)((transport->low_speed_ms + 999) / 1000));
-    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 8L << 10);
-    curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 30L);
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 10L);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-#if LIBCURL_VERSION_NUM >= 0x075700
-    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT,
-                     1L); /* a name that does not resolve must not hold up the thread */
-#endif
-}
-
-/* With a ca_file of its own a channel trusts nobody else: libcurl would go on with the system's folder. */
-static void trust_set(CURL *easy, const struct transport *transport)
-{
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (transport->ca_file) {
-        curl_easy_setopt(easy, CURLOPT_CAINFO, transport->ca_file);
-        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-    }
-#if LIBCURL_VERSION_NUM >= 0x075700
-    curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, CA_KEPT_S);
-#endif
-}
-
-static void way_set(CURL *easy, const struct transport *transport)
-{
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, transport->allow_plain_http ? "http,https" : "https");
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_PROXY, transport->proxy ? transport->proxy : "");
-    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
-    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    /* Who may speak HTTP/2 is asked on one connection first. Plain HTTP/1 tells only by its first answer. */
-    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, transport->allow_plain_http ? 0L : 1L);
-}
-
-static void callbacks_set(CURL *easy, struct transfer *transfer)
-{
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
-    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
-    curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
-    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
-    curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, transfer);
-}
-
-struct transfer *transfer_create(const struct channel *channel, const char *user_agent)
-{
-    struct transfer *transfer = calloc(1, sizeof(*transfer));
-    CURL *easy = transfer ? curl_easy_init() : NULL;
-    if (!easy) {
-        free(transfer);
-        return NULL;
-    }
-    transfer->easy = easy;
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, user_agent);
-    limits_set(easy, &channel->transport);
-    trust_set(easy, &channel->transport);
-    way_set(easy, &channel->transport);
-    callbacks_set(easy, transfer);
-    return transfer;
-}
-
-void transfer_destroy(struct transfer *transfer)
-{
-    curl_easy_cleanup(transfer->easy);
-    if (transfer->question)
-        request_finish(&transfer->request);
-    free(transfer->body);
-    free(transfer);
 }
 
 /* --- a question ----------------------------------------------------------------------------------------- */
@@ -227,12 +61,20 @@ static void code_set(struct evidence *evidence, const char *text)
     evidence->code[length] = '\0';
 }
 
-/* https, or http where the configuration says so; and a proxy never sees http. */
-static bool may_be_sent(const struct transfer *transfer, const struct transport *transport)
+static int64_t left_ms(const struct transfer *transfer)
 {
+    return transfer->started_ms + transfer->channel->transport.timeout_ms - clock_ms(CLOCK_MONOTONIC);
+}
+
+/* https, or http where the configuration says so; and a proxy never sees http. */
+static bool may_be_sent(struct transfer *transfer)
+{
+    const struct transport *transport = &transfer->channel->transport;
+    const char *url = transfer->request.url;
+    transfer->plain = strncasecmp(url, "http://", 7) == 0;
     if (transfer->plain)
         return transport->allow_plain_http && !transport->proxy;
-    return strncasecmp(transfer->request.url, "https://", 8) == 0;
+    return strncasecmp(url, "https://", 8) == 0;
 }
 
 static void request_apply(struct transfer *transfer)
@@ -254,9 +96,10 @@ static void request_apply(struct transfer *transfer)
     }
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, is_get || is_post ? NULL : request->method);
     curl_easy_setopt(easy, CURLOPT_URL, request->url);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)transfer->channel->transport.timeout_ms);
 }
 
-static void question_drop(struct transfer *transfer)
+void transfer_drop(struct transfer *transfer)
 {
     request_finish(&transfer->request);
     transfer->question = NULL;
@@ -268,47 +111,67 @@ static void question_drop(struct transfer *transfer)
 }
 
 /* 0, or why not: -EINVAL and a sentence, or another failure of ours. */
-static int request_make(struct transfer *transfer, const char **why)
+static int request_make(struct transfer *transfer, const char *token, const char **why)
 {
+    const struct channel *channel = transfer->channel;
     const struct question *question = transfer->question;
     *why = "no memory, or no random numbers";
     if (!moment_fill(&transfer->moment))
         return -EIO;
-    return question->channel->kind->build(question->channel, question->order, &transfer->moment,
-                                          &transfer->request, why);
+    transfer->moment.token = token;
+    if (!question)
+        return channel->kind->build_grant(channel, &transfer->moment, &transfer->request, why);
+    if (question->order->phase != PHASE_CLOSING)
+        return channel->kind->build(channel, question->order, &transfer->moment, &transfer->request, why);
+    *why = "the channel can not be asked to close";
+    return channel->can_close ? channel->kind->build_close(channel, question->order, &transfer->moment,
+                                                           &transfer->request, why)
+                              : -EINVAL;
+}
+
+static bool request_send(struct transfer *transfer, struct evidence *evidence)
+{
+    snprintf(evidence->asked, sizeof(evidence->asked), "%s", transfer->request.asked);
+    memcpy(evidence->request_id, transfer->moment.request_id, sizeof(evidence->request_id));
+    if (may_be_sent(transfer)) {
+        request_apply(transfer);
+        return true;
+    }
+    evidence->kind = EVIDENCE_UNTRUSTED;
+    code_set(evidence, "the URL is neither https nor allowed plain http");
+    transfer_drop(transfer);
+    return false;
 }
 
 /* Until it is answered the evidence says that nobody was asked, which is tried again: memory may be back then. */
-bool transfer_begin(struct transfer *transfer, struct question *question)
+static bool begin(struct transfer *transfer, const struct channel *channel, struct question *question,
+                  const char *token, struct evidence *evidence)
 {
-    struct evidence *evidence = question->evidence;
     const char *why = "";
     *evidence = (struct evidence){.kind = EVIDENCE_UNASKABLE};
+    transfer->channel = channel;
     transfer->question = question;
     transfer->request = (struct request){0};
     transfer->body_bytes = transfer->header_bytes = 0;
     transfer->head_complete = transfer->too_large = transfer->refused = false;
     transfer->started_ms = clock_ms(CLOCK_MONOTONIC);
-    int error = request_make(transfer, &why);
-    if (error == 0) {
-        snprintf(evidence->asked, sizeof(evidence->asked), "%s", transfer->request.asked);
-        memcpy(evidence->request_id, transfer->moment.request_id, sizeof(evidence->request_id));
-        transfer->plain = strncasecmp(transfer->request.url, "http://", 7) == 0;
-        if (may_be_sent(transfer, &question->channel->transport)) {
-            request_apply(transfer);
-            return true;
-        }
-        evidence->kind = EVIDENCE_UNTRUSTED;
-        code_set(evidence, "the URL is neither https nor allowed plain http");
-        question_drop(transfer);
-        return false;
-    }
+    int error = request_make(transfer, token, &why);
+    if (error == 0)
+        return request_send(transfer, evidence);
     code_set(evidence, why && *why ? why : strerror(-error));
     transfer->question = NULL; /* build left no request behind */
     return false;
 }
 
-/* --- the answer ----------------------------------------------------------------------------------------- */
+bool transfer_begin(struct transfer *transfer, struct question *question, const char *token)
+{
+    return begin(transfer, question->channel, question, token, question->evidence);
+}
+
+bool transfer_begin_grant(struct transfer *transfer, const struct channel *channel, struct evidence *evidence)
+{
+    return begin(transfer, channel, NULL, NULL, evidence);
+}
 
 /* A transfer that did not end well. Only libcurl's fixed texts are repeated: they hold no secret. */
 static enum evidence_kind fault_kind(const struct transfer *transfer, CURLcode result)
@@ -337,6 +200,34 @@ static enum evidence_kind fault_kind(const struct transfer *transfer, CURLcode r
             return rows[i].kind;
     return EVIDENCE_UNREACHABLE;
 }
+
+/* Not where TLS did not verify: that is no failing connection, somebody else answers there. */
+static bool nothing_was_sent(const struct transfer *transfer, CURLcode result)
+{
+    curl_off_t before_us = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &before_us);
+    return result != CURLE_OK && before_us == 0 && fault_kind(transfer, result) != EVIDENCE_UNTRUSTED;
+}
+
+bool transfer_turns(struct transfer *transfer, CURLcode result)
+{
+    struct request *request = &transfer->request;
+    if (!request->second_url || !nothing_was_sent(transfer, result) || left_ms(transfer) <= 0)
+        return false;
+    free(request->url);
+    request->url = request->second_url;
+    request->second_url = NULL;
+    if (!may_be_sent(transfer))
+        return false;
+    int shown = (int)strcspn(request->url, "?");
+    char *asked = transfer->question ? transfer->question->evidence->asked : request->asked;
+    snprintf(asked, ASKED_BYTES, "%s %.*s", request->method, shown, request->url);
+    request_apply(transfer);
+    curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, (long)left_ms(transfer));
+    return true;
+}
+
+/* --- the answer ----------------------------------------------------------------------------------------- */
 
 static void fault_tell(const struct transfer *transfer, CURLcode result, struct evidence *evidence)
 {
@@ -367,38 +258,107 @@ static void witness_call(const struct transfer *transfer, const struct response 
         question->witness(question->self, &transfer->request, response);
 }
 
+static const char *header_of(const void *head, const char *name)
+{
+    struct curl_header *header = NULL;
+    CURL *easy = *(CURL *const *)head;
+    bool once =
+        curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK && header->amount == 1;
+    return once ? header->value : NULL;
+}
+
+static struct response response_of(const struct transfer *transfer, const struct evidence *evidence)
+{
+    char *type = NULL;
+    curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_TYPE, &type);
+    return (struct response){.http_status = evidence->http_status,
+                             .body = transfer->body_bytes ? transfer->body : "",
+                             .body_bytes = transfer->body_bytes,
+                             .content_type = type ? type : "",
+                             .trusted = true,
+                             .retry_after_ms = evidence->retry_after_ms,
+                             .header = header_of,
+                             .head = &transfer->easy};
+}
+
+/* Our clock against the channel's. Where signatures are good for a while only, clocks that differ by more than that
+ * prove nothing. */
+static void skew_measure(const struct transfer *transfer, struct evidence *evidence)
+{
+    const char *date = header_of(&transfer->easy, "Date");
+    time_t theirs = date ? curl_getdate(date, NULL) : -1;
+    int64_t most_ms = transfer->channel->skew_max_ms;
+    evidence->has_skew = theirs >= 0;
+    if (!evidence->has_skew)
+        return;
+    evidence->skew_ms = (transfer->moment.unix_ms / 1000 - (int64_t)theirs) * 1000;
+    bool differs = most_ms > 0 && (evidence->skew_ms > most_ms || evidence->skew_ms < -most_ms);
+    if (differs && evidence_class(evidence->kind) == EVIDENCE_ANSWER) {
+        evidence->kind = EVIDENCE_UNAUTHENTIC;
+        code_set(evidence, "our clock and the channel's differ too much; set ours right");
+    }
+}
+
 static void answer_interpret(struct transfer *transfer, struct evidence *evidence)
 {
     const struct question *question = transfer->question;
-    char *type = NULL;
-    curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_TYPE, &type);
-    struct response response = {.http_status = evidence->http_status,
-                                .body = transfer->body_bytes ? transfer->body : "",
-                                .body_bytes = transfer->body_bytes,
-                                .content_type = type ? type : "",
-                                .trusted = true,
-                                .retry_after_ms = evidence->retry_after_ms};
+    const struct channel_kind *kind = transfer->channel->kind;
+    struct response response = response_of(transfer, evidence);
     transfer->moment.unix_ms = clock_ms(CLOCK_REALTIME); /* it may be checked whether a signature is stale */
-    question->channel->kind->interpret(question->channel, question->order, &transfer->moment, &response,
-                                       evidence);
+    (question->order->phase == PHASE_CLOSING ? kind->interpret_close : kind->interpret)(
+        transfer->channel, question->order, &transfer->moment, &response, evidence);
+    skew_measure(transfer, evidence);
     witness_call(transfer, &response);
 }
 
-void transfer_end(struct transfer *transfer, CURLcode result)
+/* What libcurl knows of the answer. The result may change: it takes a head that was cut for a whole answer. */
+static CURLcode answer_measure(const struct transfer *transfer, CURLcode result, struct evidence *evidence)
 {
-    struct evidence *evidence = transfer->question->evidence;
     long status = 0;
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
     evidence->http_status = (int)status;
     evidence->latency_ms = (int)(clock_ms(CLOCK_MONOTONIC) - transfer->started_ms);
     evidence->retry_after_ms = retry_after_ms(transfer->easy);
-    if (result == CURLE_OK && !transfer->head_complete)
-        result = CURLE_PARTIAL_FILE; /* libcurl takes a head that was cut for a whole answer without a body */
+    return result == CURLE_OK && !transfer->head_complete ? CURLE_PARTIAL_FILE : result;
+}
+
+bool transfer_is_refused(const struct transfer *transfer, CURLcode result)
+{
+    long status = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    return result == CURLE_OK && status == 401;
+}
+
+void transfer_end(struct transfer *transfer, CURLcode result)
+{
+    struct evidence *evidence = transfer->question->evidence;
+    result = answer_measure(transfer, result, evidence);
     if (result == CURLE_OK) {
         answer_interpret(transfer, evidence);
     } else {
         fault_tell(transfer, result, evidence);
-        witness_call(transfer, &(struct response){.http_status = (int)status, .body = "", .content_type = ""});
+        witness_call(transfer, &(struct response){
+                                   .http_status = evidence->http_status, .body = "", .content_type = ""});
     }
-    question_drop(transfer);
+    transfer_drop(transfer);
+}
+
+bool transfer_end_grant(struct transfer *transfer, CURLcode result, struct grant *grant,
+                        struct evidence *evidence)
+{
+    *evidence = (struct evidence){.kind = EVIDENCE_UNASKABLE};
+    snprintf(evidence->asked, sizeof(evidence->asked), "%s", transfer->request.asked);
+    memcpy(evidence->request_id, transfer->moment.request_id, sizeof(evidence->request_id));
+    result = answer_measure(transfer, result, evidence);
+    bool granted = false;
+    if (result == CURLE_OK) {
+        struct response response = response_of(transfer, evidence);
+        granted = transfer->channel->kind->interpret_grant(transfer->channel, &response, grant, evidence);
+    } else {
+        fault_tell(transfer, result, evidence);
+    }
+    if (transfer->body_bytes)
+        explicit_bzero(transfer->body, transfer->body_bytes); /* it held the token */
+    transfer_drop(transfer);
+    return granted;
 }

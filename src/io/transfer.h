@@ -16,7 +16,8 @@ struct transfer {
     struct kit *kit;
     struct transfer *next; /* the worker's: in its list of busy or idle ones */
     struct transfer *prev;
-    struct question *question; /* NULL while idle */
+    const struct channel *channel; /* of what is under way */
+    struct question *question;     /* NULL while idle, and while a grant is fetched */
     struct moment moment;
     struct request request;
     struct curl_slist headers[REQUEST_HEADERS_MAX];
@@ -35,10 +36,24 @@ struct transfer {
 struct transfer *transfer_create(const struct channel *channel, const char *user_agent);
 void transfer_destroy(struct transfer *transfer);
 
-/* Has the question built. False when it can not be sent: its evidence is filled in, the transfer is idle
- * again. */
-bool transfer_begin(struct transfer *transfer, struct question *question);
+/* Has the question built; token: the grant's, or NULL. False when it can not be sent: its evidence is filled in, the
+ * transfer is idle again. */
+bool transfer_begin(struct transfer *transfer, struct question *question, const char *token);
+/* The same for a grant. */
+bool transfer_begin_grant(struct transfer *transfer, const struct channel *channel,
+                          struct evidence *evidence);
+
+/* The connection failed before anything was sent, and the request has a second host: it is ready to be sent there. */
+bool transfer_turns(struct transfer *transfer, CURLcode result);
+/* The answer is 401. */
+bool transfer_is_refused(const struct transfer *transfer, CURLcode result);
+
 /* Fills in the evidence from what came; idle again. */
 void transfer_end(struct transfer *transfer, CURLcode result);
+/* True and the grant filled in, or false and the evidence. */
+bool transfer_end_grant(struct transfer *transfer, CURLcode result, struct grant *grant,
+                        struct evidence *evidence);
+/* Nothing of it is told: the question is asked again. */
+void transfer_drop(struct transfer *transfer);
 
 #endif

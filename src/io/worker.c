@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "io/purse.h"
 #include "io/transfer.h"
 
 #define EVENTS_MAX 128
@@ -21,6 +23,8 @@ struct kit {
     const struct channel *channel; /* only compared */
     struct transfer *idle;
     int busy;
+    struct purse purse;
+    struct question_list waiting; /* for the grant that is being fetched */
     bool stale;
     struct kit *next;
 };
@@ -97,6 +101,7 @@ static void kits_forget(struct worker *worker)
             continue;
         }
         *link = kit->next;
+        purse_finish(&kit->purse);
         free(kit);
     }
 }
@@ -149,12 +154,12 @@ static void no_memory_tell(struct worker *worker, struct question *question)
     list_push(&worker->answered, question);
 }
 
-static void question_start(struct worker *worker, struct question *question)
+static void question_send(struct worker *worker, struct question *question, const char *token)
 {
     struct transfer *transfer = transfer_take(worker, question->channel);
     if (!transfer) {
         no_memory_tell(worker, question);
-    } else if (!transfer_begin(transfer, question)) {
+    } else if (!transfer_begin(transfer, question, token)) {
         transfer_put(worker, transfer);
         list_push(&worker->answered, question);
     } else if (curl_multi_add_handle(worker->multi, transfer->easy) != CURLM_OK) {
@@ -164,7 +169,103 @@ static void question_start(struct worker *worker, struct question *question)
     }
 }
 
-static void questions_end(struct worker *worker)
+/* Fetching a grant came to its end. Whoever waits goes on with it, or has the fault for an answer. */
+static void grant_arrive(struct worker *worker, struct kit *kit, const struct grant *grant,
+                         const struct evidence *fault)
+{
+    struct question_list waiting = {0};
+    bool filled = purse_fill(&kit->purse, grant, now_ms());
+    list_move(&kit->waiting, &waiting);
+    while (waiting.first) {
+        struct question *question = waiting.first;
+        waiting.first = question->next;
+        if (filled) {
+            question_send(worker, question, kit->purse.grant->token);
+            continue;
+        }
+        *question->evidence =
+            grant ? (struct evidence){.kind = EVIDENCE_UNASKABLE, .code = "out of memory"} : *fault;
+        list_push(&worker->answered, question);
+    }
+}
+
+static void grant_fetch(struct worker *worker, struct kit *kit, const struct channel *channel)
+{
+    struct evidence fault = {.kind = EVIDENCE_UNASKABLE, .code = "out of memory"};
+    struct transfer *transfer = transfer_take(worker, channel);
+    bool begun = transfer && transfer_begin_grant(transfer, channel, &fault);
+    kit->purse.fetching = true;
+    if (begun && curl_multi_add_handle(worker->multi, transfer->easy) == CURLM_OK)
+        return;
+    if (begun)
+        transfer_drop(transfer);
+    if (transfer)
+        transfer_put(worker, transfer);
+    grant_arrive(worker, kit, NULL, &fault);
+}
+
+static void question_start(struct worker *worker, struct question *question)
+{
+    const struct channel *channel = question->channel;
+    struct kit *kit = channel->needs_grant ? kit_of(worker, channel) : NULL;
+    if (!channel->needs_grant) {
+        question_send(worker, question, NULL);
+        return;
+    }
+    if (!kit) {
+        no_memory_tell(worker, question);
+        return;
+    }
+    const char *token = purse_token(&kit->purse, now_ms());
+    if (token)
+        question_send(worker, question, token);
+    else
+        list_push(&kit->waiting, question);
+    if (purse_is_due(&kit->purse, now_ms()))
+        grant_fetch(worker, kit, channel);
+}
+
+static void grant_end(struct worker *worker, struct transfer *transfer, CURLcode result)
+{
+    struct grant grant;
+    struct evidence fault;
+    struct kit *kit = transfer->kit;
+    bool granted = transfer_end_grant(transfer, result, &grant, &fault);
+    grant_arrive(worker, kit, granted ? &grant : NULL, &fault);
+    explicit_bzero(&grant, sizeof(grant));
+    transfer_put(worker, transfer);
+}
+
+/* A token may be revoked before its time: asked once more with a new one. */
+static bool question_renews(struct transfer *transfer, CURLcode result)
+{
+    struct question *question = transfer->question;
+    if (!transfer->channel->needs_grant || question->renewed || !transfer_is_refused(transfer, result))
+        return false;
+    question->renewed = true;
+    purse_refuse(&transfer->kit->purse, transfer->moment.token);
+    return true;
+}
+
+static void transfer_ends(struct worker *worker, struct transfer *transfer, CURLcode result)
+{
+    struct question *question = transfer->question;
+    if (transfer_turns(transfer, result) && curl_multi_add_handle(worker->multi, transfer->easy) == CURLM_OK)
+        return;
+    if (!question) {
+        grant_end(worker, transfer, result);
+    } else if (question_renews(transfer, result)) {
+        transfer_drop(transfer);
+        transfer_put(worker, transfer);
+        question_start(worker, question);
+    } else {
+        transfer_end(transfer, result);
+        transfer_put(worker, transfer);
+        list_push(&worker->answered, question);
+    }
+}
+
+static void transfers_end(struct worker *worker)
 {
     int left;
     for (CURLMsg *message; (message = curl_multi_info_read(worker->multi, &left));) {
@@ -172,10 +273,7 @@ static void questions_end(struct worker *worker)
         CURLcode result = message->data.result; /* the message goes with its handle */
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
         curl_multi_remove_handle(worker->multi, transfer->easy);
-        struct question *question = transfer->question;
-        transfer_end(transfer, result);
-        transfer_put(worker, transfer);
-        list_push(&worker->answered, question);
+        transfer_ends(worker, transfer, result);
     }
 }
 
@@ -288,7 +386,7 @@ static bool worker_turn(struct worker *worker)
         worker->due_ms = -1;
         curl_multi_socket_action(worker->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     }
-    questions_end(worker);
+    transfers_end(worker);
     if (count <= 0 || worker->answered.count >= POST_AT || !goes_on)
         mail_post(worker);
     return goes_on;

@@ -15,6 +15,8 @@ struct fake {
     char base[128]; /* "https://127.0.0.1:1234" */
     const char *method;
     const char *body;
+    const char *second;  /* base of the second host */
+    int64_t lifetime_ms; /* of grants */
 };
 
 struct desk {
@@ -34,9 +36,13 @@ static inline int fake_build(const struct channel *channel, const struct lost_or
     }
     out->method = strdup(fake->method);
     assert(asprintf(&out->url, "%s%s", fake->base, order->channel_data) > 0);
+    if (fake->second)
+        assert(asprintf(&out->second_url, "%s%s", fake->second, order->channel_data) > 0);
     assert(asprintf(&out->headers[0], "X-Request-Id: %s", moment->request_id) > 0);
     out->headers[1] = strdup("Accept: application/json");
     out->header_count = 2;
+    if (moment->token)
+        assert(asprintf(&out->headers[out->header_count++], "Authorization: Bearer %s", moment->token) > 0);
     if (fake->body) {
         out->body = strdup(fake->body);
         out->body_bytes = strlen(fake->body);
@@ -56,6 +62,44 @@ static inline void fake_interpret(const struct channel *channel, const struct lo
     int shown = response->body_bytes < NUMBER_BYTES - 1 ? (int)response->body_bytes : NUMBER_BYTES - 1;
     snprintf(out->channel_number, sizeof(out->channel_number), "%.*s", shown, response->body);
     snprintf(out->rule, sizeof(out->rule), "%.48s", response->content_type);
+    const char *once = response->header(response->head, "x-once");
+    const char *twice = response->header(response->head, "X-Twice");
+    snprintf(out->code, sizeof(out->code), "%s/%s", once ? once : "-", twice ? twice : "-");
+    if (response->http_status == 401)
+        out->kind = EVIDENCE_UNAUTHORIZED;
+}
+
+static inline int fake_build_close(const struct channel *channel, const struct lost_order *order,
+                                   const struct moment *moment, struct request *out, const char **why)
+{
+    struct lost_order closing = *order;
+    snprintf(closing.channel_data, sizeof(closing.channel_data), "/fine");
+    return fake_build(channel, &closing, moment, out, why);
+}
+
+static inline void fake_interpret_close(const struct channel *channel, const struct lost_order *order,
+                                        const struct moment *moment, const struct response *response,
+                                        struct evidence *out)
+{
+    (void)channel, (void)order, (void)moment;
+    out->kind = EVIDENCE_CLOSED;
+    out->authentic = response->trusted;
+}
+
+static inline int fake_build_grant(const struct channel *channel, const struct moment *moment,
+                                   struct request *out, const char **why)
+{
+    struct lost_order asking = {.order_no = "grant", .channel_data = "/token"};
+    return fake_build(channel, &asking, moment, out, why);
+}
+
+static inline bool fake_interpret_grant(const struct channel *channel, const struct response *response,
+                                        struct grant *grant, struct evidence *out)
+{
+    out->kind = EVIDENCE_SERVER_ERROR;
+    grant->lifetime_ms = ((const struct fake *)channel)->lifetime_ms;
+    snprintf(grant->token, sizeof(grant->token), "%.*s", (int)response->body_bytes, response->body);
+    return response->http_status == 200;
 }
 
 static inline void desk_done(void *self, struct question *questions)
@@ -90,7 +134,14 @@ static inline void desk_close(struct desk *desk)
 static inline void fake_init(struct fake *fake, const char *scheme, const char *host, unsigned port)
 {
     static const struct channel_kind kind = {
-        .name = "fake", .build = fake_build, .interpret = fake_interpret};
+        .name = "fake",
+        .build = fake_build,
+        .interpret = fake_interpret,
+        .build_close = fake_build_close,
+        .interpret_close = fake_interpret_close,
+        .build_grant = fake_build_grant,
+        .interpret_grant = fake_interpret_grant,
+    };
     *fake = (struct fake){.method = "GET"};
     fake->head = (struct channel){.kind = &kind,
                                   .name = "fake",

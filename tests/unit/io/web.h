@@ -16,7 +16,10 @@ struct web {
     unsigned port;
     atomic_int connections;
     atomic_int requests;
-    atomic_bool closing; /* the silent ones wake up */
+    atomic_bool closing;     /* the silent ones wake up */
+    atomic_int tokens;       /* handed out: T1, T2, ... */
+    atomic_int tokens_fail;  /* the next so many requests for a token get a 503 */
+    atomic_int tokens_valid; /* tokens below this number are refused */
     pthread_mutex_t mutex;
     char seen[512]; /* of the last request: method, body's length, some headers; under the mutex */
     char *key, *certificate;
@@ -78,6 +81,46 @@ static inline struct MHD_Response *web_with(const char *name, const char *value)
     return response;
 }
 
+/* Slowly, so that questions come together behind it. */
+static inline struct MHD_Response *web_token(struct web *web, unsigned *status)
+{
+    char text[32];
+    usleep(50000);
+    snprintf(text, sizeof(text), "T%d", atomic_fetch_add(&web->tokens, 1) + 1);
+    if (atomic_fetch_sub(&web->tokens_fail, 1) > 0)
+        *status = 503;
+    return web_text(text);
+}
+
+static inline struct MHD_Response *web_guarded(struct web *web, const char *authorization, unsigned *status)
+{
+    int number = 0;
+    bool granted =
+        sscanf(authorization, "Bearer T%d", &number) == 1 && number >= atomic_load(&web->tokens_valid);
+    *status = granted ? 200 : 401;
+    return web_text(authorization);
+}
+
+/* A header twice, another one once. */
+static inline struct MHD_Response *web_headers(void)
+{
+    struct MHD_Response *response = web_with("X-Once", "one");
+    MHD_add_response_header(response, "X-Twice", "one");
+    MHD_add_response_header(response, "X-Twice", "two");
+    return response;
+}
+
+/* "/clock/SECONDS": as if our clock were that much ahead. */
+static inline struct MHD_Response *web_clock(const char *ahead)
+{
+    char date[64];
+    struct tm parts;
+    time_t theirs = time(NULL) - (time_t)atoll(ahead);
+    gmtime_r(&theirs, &parts);
+    strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+    return web_with("Date", date);
+}
+
 static inline struct MHD_Response *web_answer(struct web *web, const char *path, unsigned *status)
 {
     char size[32];
@@ -95,6 +138,12 @@ static inline struct MHD_Response *web_answer(struct web *web, const char *path,
         return MHD_create_response_from_callback((uint64_t)atoll(size), 4096, web_flood, NULL, NULL);
     if (strcmp(path, "/headers") == 0)
         return web_big_headers();
+    if (strcmp(path, "/some-headers") == 0)
+        return web_headers();
+    if (strcmp(path, "/token") == 0)
+        return web_token(web, status);
+    if (strncmp(path, "/clock/", 7) == 0)
+        return web_clock(path + 7);
     if (strcmp(path, "/redirect") == 0) {
         *status = 302;
         return web_with("Location", "/fine");
@@ -156,7 +205,9 @@ static inline enum MHD_Result web_handle(void *self, struct MHD_Connection *conn
     }
     web_remember(web, connection, method, *body_bytes);
     atomic_fetch_add(&web->requests, 1);
-    struct MHD_Response *response = web_answer(web, url, &status);
+    struct MHD_Response *response = strcmp(url, "/guarded") == 0
+                                        ? web_guarded(web, web_header(connection, "Authorization"), &status)
+                                        : web_answer(web, url, &status);
     enum MHD_Result result = MHD_queue_response(connection, status, response);
     MHD_destroy_response(response);
     return result;

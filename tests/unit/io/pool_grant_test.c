@@ -1,0 +1,177 @@
+/* Grants over plain loopback HTTP: one request for a token however many wait, renewed in time and after a refusal. */
+#include "desk.h"
+#include "web.h"
+
+#define MANY 50
+
+static struct web web;
+static struct desk desk;
+static struct fake fake;
+
+static int world_open(void **state)
+{
+    (void)state;
+    web_open(&web, NULL);
+    return 0;
+}
+
+static int world_close(void **state)
+{
+    (void)state;
+    web_close(&web);
+    return 0;
+}
+
+static int desk_up(void **state)
+{
+    (void)state;
+    desk_open(&desk, 3);
+    fake_init(&fake, "http", "127.0.0.1", web.port);
+    fake.head.needs_grant = true;
+    fake.lifetime_ms = 60000;
+    atomic_store(&web.tokens, 0);
+    atomic_store(&web.tokens_fail, 0);
+    atomic_store(&web.tokens_valid, 0);
+    return 0;
+}
+
+static int desk_down(void **state)
+{
+    (void)state;
+    desk_close(&desk);
+    return 0;
+}
+
+static struct evidence evidences[MANY];
+
+static void ask_many(const struct fake *asked)
+{
+    static struct question questions[MANY];
+    static struct lost_order order;
+    order = order_for("/guarded");
+    int before = desk.answers;
+    for (int i = 0; i < MANY; i++) {
+        questions[i] = (struct question){.channel = &asked->head, .order = &order, .evidence = &evidences[i]};
+        pool_ask(desk.pool, &questions[i]);
+    }
+    pool_flush(desk.pool);
+    loop_until(&desk.loop, &desk.answers, before + MANY);
+}
+
+static void test_many_wait_for_one_token(void **state)
+{
+    (void)state;
+    ask_many(&fake);
+    for (int i = 0; i < MANY; i++) {
+        assert_kind(evidences[i], EVIDENCE_PAID);
+        assert_string_equal(evidences[i].channel_number, "Bearer T1");
+    }
+    ask_many(&fake);
+    assert_int_equal(atomic_load(&web.tokens), 1);
+}
+
+static void test_a_token_is_renewed_while_the_old_one_serves(void **state)
+{
+    (void)state;
+    fake.lifetime_ms = 2000;
+    ask_many(&fake);
+    usleep(1850000);
+    assert_string_equal(ask_path(&desk, &fake, "/guarded").channel_number, "Bearer T1"); /* it serves still */
+    usleep(300000);
+    assert_string_equal(ask_path(&desk, &fake, "/guarded").channel_number, "Bearer T2");
+    assert_int_equal(atomic_load(&web.tokens), 2);
+}
+
+static void test_a_refused_token_is_renewed_once(void **state)
+{
+    (void)state;
+    ask_many(&fake);
+    atomic_store(&web.tokens_valid, 2); /* revoked */
+    ask_many(&fake);
+    for (int i = 0; i < MANY; i++) {
+        assert_kind(evidences[i], EVIDENCE_PAID);
+        assert_string_equal(evidences[i].channel_number, "Bearer T2");
+    }
+    assert_int_equal(atomic_load(&web.tokens), 2);
+}
+
+static void test_a_second_refusal_is_an_answer(void **state)
+{
+    (void)state;
+    atomic_store(&web.tokens_valid, 1000);
+    struct evidence evidence = ask_path(&desk, &fake, "/guarded");
+    assert_kind(evidence, EVIDENCE_UNAUTHORIZED);
+    assert_int_equal(evidence.http_status, 401);
+    assert_int_equal(atomic_load(&web.tokens), 2);
+}
+
+static void test_a_fetch_in_vain_is_the_fault_of_all_who_waited(void **state)
+{
+    (void)state;
+    char asked[ASKED_BYTES];
+    snprintf(asked, sizeof(asked), "GET http://127.0.0.1:%u", web.port);
+    atomic_store(&web.tokens_fail, 1);
+    ask_many(&fake);
+    for (int i = 0; i < MANY; i++) {
+        assert_kind(evidences[i], EVIDENCE_SERVER_ERROR);
+        assert_int_equal(evidences[i].http_status, 503);
+        assert_string_equal(evidences[i].asked, asked);
+    }
+    assert_int_equal(atomic_load(&web.tokens), 1);
+    assert_kind(ask_path(&desk, &fake, "/guarded"), EVIDENCE_PAID); /* the next one tries again */
+}
+
+static void test_nobody_to_ask_for_a_token(void **state)
+{
+    (void)state;
+    snprintf(fake.base, sizeof(fake.base), "http://127.0.0.1:1");
+    assert_kind(ask_path(&desk, &fake, "/guarded"), EVIDENCE_UNREACHABLE);
+}
+
+static void test_every_channel_has_its_own(void **state)
+{
+    (void)state;
+    struct fake other = fake;
+    snprintf(other.head.name, sizeof(other.head.name), "other");
+    assert_string_equal(ask_path(&desk, &fake, "/guarded").channel_number, "Bearer T1");
+    assert_string_equal(ask_path(&desk, &other, "/guarded").channel_number, "Bearer T2");
+    assert_string_equal(ask_path(&desk, &fake, "/guarded").channel_number, "Bearer T1");
+}
+
+static void test_a_channel_that_goes_takes_its_token_along(void **state)
+{
+    (void)state;
+    ask_many(&fake);
+    pool_forget(desk.pool, &fake.head);
+    assert_string_equal(ask_path(&desk, &fake, "/guarded").channel_number, "Bearer T2");
+}
+
+static void test_the_end_comes_while_they_wait(void **state)
+{
+    (void)state;
+    static struct question question;
+    static struct evidence evidence;
+    static struct lost_order order;
+    order = order_for("/guarded");
+    question = (struct question){.channel = &fake.head, .order = &order, .evidence = &evidence};
+    pool_ask(desk.pool, &question);
+    pool_flush(desk.pool);
+    usleep(20000); /* the token is on its way; the desk closes */
+}
+
+int main(void)
+{
+#define DESK(test) cmocka_unit_test_setup_teardown(test, desk_up, desk_down)
+    const struct CMUnitTest tests[] = {
+        DESK(test_many_wait_for_one_token),
+        DESK(test_a_token_is_renewed_while_the_old_one_serves),
+        DESK(test_a_refused_token_is_renewed_once),
+        DESK(test_a_second_refusal_is_an_answer),
+        DESK(test_a_fetch_in_vain_is_the_fault_of_all_who_waited),
+        DESK(test_nobody_to_ask_for_a_token),
+        DESK(test_every_channel_has_its_own),
+        DESK(test_a_channel_that_goes_takes_its_token_along),
+        DESK(test_the_end_comes_while_they_wait),
+    };
+    return cmocka_run_group_tests(tests, world_open, world_close);
+}
