@@ -108,6 +108,7 @@ enum failure failure_of_sqlstate(const char *sqlstate);
     X(CHANNEL_PAUSED, "channel_paused", 5)             \
     X(CHANNEL_HALTED, "channel_halted", 1)             \
     X(NOTHING_FOUND_LATELY, "nothing_found_lately", 1) \
+    X(CLOCK_SKEW, "clock_skew", 4)                     \
     X(ORDER_PARKED, "order_parked", 4)                 \
     X(ORDER_SETTLED, "order_settled", 6)               \
     X(ORDER_FENCED, "order_fenced", 5)                 \

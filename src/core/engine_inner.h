@@ -39,6 +39,7 @@ struct lane {
     int64_t paused_until_ms; /* the channel asked for it */
     int64_t found_ms;        /* when something was found last; never: -1 */
     bool unproven_noted;
+    bool skew_noted;
     int wanted;    /* rows asked for by the claim under way */
     int got;       /* rows that it gave */
     bool more_due; /* the last claim was full, or could not be made: no need to wait for the timer */

@@ -208,6 +208,19 @@ static void lane_heard_answer(struct engine *engine, struct lane *lane, const st
     lane->unproven_noted = false;
 }
 
+#define SKEW_NOTED_MS 60000
+
+/* Told once, until the clocks agree again. */
+static void lane_note_skew(struct engine *engine, struct lane *lane, const struct evidence *evidence)
+{
+    if (!evidence->has_skew)
+        return;
+    bool differs = evidence->skew_ms >= SKEW_NOTED_MS || evidence->skew_ms <= -SKEW_NOTED_MS;
+    if (differs && !lane->skew_noted)
+        engine_note(engine, NOTE_CLOCK_SKEW, lane, NULL, "our clock minus the channel's", evidence->skew_ms);
+    lane->skew_noted = differs;
+}
+
 static void lane_hear(struct engine *engine, struct lane *lane, const struct job *job, int64_t now_ms)
 {
     const struct evidence *evidence = &job->evidence;
@@ -215,6 +228,7 @@ static void lane_hear(struct engine *engine, struct lane *lane, const struct job
     lane->latency_ms = (lane->latency_ms * 7 + (now_ms - job->asked_at_ms)) / 8;
     if (lane->latency_ms < 1)
         lane->latency_ms = 1;
+    lane_note_skew(engine, lane, evidence);
     if (class == EVIDENCE_LOCAL)
         breaker_probe_gone(&lane->breaker);
     else if (class == EVIDENCE_FAULT || !evidence->authentic)

@@ -265,6 +265,8 @@ static bool say_answer(struct stage *stage)
     if (!job || !evidence_kind_parse(stage->words[2], &evidence.kind))
         return stage_fails(stage, "%s is not being asked, or there is no evidence %s", stage->words[1],
                            stage->words[2]);
+    evidence.has_skew = value_of(stage, 3, "skew", NULL);
+    evidence.skew_ms = ms_of(stage, 3, "skew", "0");
     evidence.has_amount = true;
     evidence.amount_minor = ms_of(stage, 3, "amount", "100");
     evidence.has_refunded = value_of(stage, 3, "refunded", NULL) != NULL;

@@ -10,7 +10,7 @@
  *                                 unknowns claims
  *   claimed                       the claim under way answers with the rows said since the last one
  *   claim fails FAILURE
- *   answer NUMBER EVIDENCE key=value       amount currency refunded retry_after forged
+ *   answer NUMBER EVIDENCE key=value       amount currency refunded retry_after skew forged
  *   settled [NUMBER=OUTCOME[:REASON]...]   the oldest settle under way answers; others are applied
  *   settle fails FAILURE [SQLSTATE]
  *   released                      the oldest release under way answers
