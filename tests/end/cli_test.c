@@ -355,12 +355,12 @@ static void test_config(void **state)
 
 static void test_help(void **state)
 {
-    static const char *const commands[] = {"run", "check", "migrate", "adopt", "config"};
+    static const char *const commands[] = {"run", "check", "migrate", "adopt", "query", "replay", "config"};
     (void)state;
     assert_int_equal(COMMAND("--version"), 0);
     assert_string_equal(out, "makegood " MAKEGOOD_VERSION "\n");
     assert_int_equal(COMMAND("--help"), 0);
-    for (int i = 0; i < 5; i++) {
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         char synopsis[64];
         snprintf(synopsis, sizeof(synopsis), "makegood %s", commands[i]);
         assert_int_equal(COMMAND("--help"), 0);
