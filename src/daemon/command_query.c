@@ -120,9 +120,27 @@ static bool query_begin(struct query *query, const struct config *config, const 
            method_take(options->method, order->method);
 }
 
+/* Built once for nothing, since the evidence has no room for the whole sentence. */
+static bool query_is_askable(const struct query *query)
+{
+    struct request request;
+    const char *why = "";
+    const struct moment moment = {
+        .nonce = "0", .request_id = "0", .token = query->channel->needs_grant ? "0" : NULL};
+    int error = query->channel->kind->build(query->channel, &query->trial.order, &moment, &request, &why);
+    if (error == 0)
+        request_finish(&request);
+    else
+        say_fault("nobody was asked: %s; tell more about the order by --order-no, --amount with --currency, "
+                  "--method "
+                  "or --data",
+                  why && *why ? why : strerror(-error));
+    return error == 0;
+}
+
 /* --- asking --------------------------------------------------------------------------------------------- */
 
-/* A worker's thread; ours waits meanwhile. Of several exchanges the last is kept: it is about the order. */
+/* A worker's thread; ours waits meanwhile. Of several exchanges the last is kept: the evidence is about that one. */
 static void on_witness(void *self, const struct request *request, const struct response *response)
 {
     struct query *query = self;
@@ -225,7 +243,7 @@ static int exit_code(const struct evidence *evidence)
 {
     enum evidence_class class = evidence_class(evidence->kind);
     if (class == EVIDENCE_LOCAL)
-        return EXIT_MISUSE;
+        return 1; /* it could be asked about: memory is out */
     return class == EVIDENCE_ANSWER && evidence->authentic ? 0 : EXIT_FAULT;
 }
 
@@ -241,10 +259,6 @@ static int query_run(struct query *query, const struct options *options)
     if (!query_print(query, options))
         return 1;
     int code = exit_code(&query->trial.evidence);
-    if (code == EXIT_MISUSE)
-        say_fault(
-            "nobody was asked: %s; --order-no, --amount with --currency, --data say more about the order",
-            query->trial.evidence.code);
     return code == 0 && !saved ? 1 : code;
 }
 
@@ -260,7 +274,8 @@ int command_query(const struct options *options)
     else if (config_load(&config, options->config_file, &faults) < 0)
         say_faults(stderr, &faults);
     else
-        code = query_begin(query, config, options) ? query_run(query, options) : EXIT_MISUSE;
+        code = query_begin(query, config, options) && query_is_askable(query) ? query_run(query, options)
+                                                                              : EXIT_MISUSE;
     if (query) {
         request_finish(&query->request);
         kept_finish(&query->answer);
