@@ -1,5 +1,6 @@
 /* Grants over plain loopback HTTP: one request for a token however many wait, renewed in time and after a refusal. */
 #include "desk.h"
+#include "io/purse.h"
 #include "web.h"
 
 #define MANY 50
@@ -70,16 +71,60 @@ static void test_many_wait_for_one_token(void **state)
     assert_int_equal(atomic_load(&web.tokens), 1);
 }
 
-static void test_a_token_is_renewed_while_the_old_one_serves(void **state)
+static void test_a_token_that_ended_is_fetched_anew(void **state)
 {
     (void)state;
-    fake.lifetime_ms = 2000;
+    fake.lifetime_ms = 100;
     ask_many(&fake);
-    usleep(1850000);
-    assert_string_equal(ask_path(&desk, &fake, "/guarded").channel_number, "Bearer T1"); /* it serves still */
-    usleep(300000);
+    usleep(150000);
     assert_string_equal(ask_path(&desk, &fake, "/guarded").channel_number, "Bearer T2");
-    assert_int_equal(atomic_load(&web.tokens), 2);
+}
+
+/* ---- the purse, by a clock of its own ---- */
+
+static struct purse filled(const char *token)
+{
+    struct purse purse = {.fetching = true};
+    struct grant grant = {.lifetime_ms = 1000};
+    snprintf(grant.token, sizeof(grant.token), "%s", token);
+    assert_true(purse_fill(&purse, &grant, 5000));
+    return purse;
+}
+
+static void test_it_is_renewed_at_nine_tenths_and_serves_to_the_end(void **state)
+{
+    (void)state;
+    struct purse purse = filled("T1");
+    assert_false(purse_is_due(&purse, 5899));
+    assert_true(purse_is_due(&purse, 5900));
+    assert_string_equal(purse_token(&purse, 5999), "T1");
+    assert_null(purse_token(&purse, 6000));
+    purse.fetching = true;
+    assert_false(purse_is_due(&purse, 6000)); /* one at a time */
+    purse_finish(&purse);
+}
+
+static void test_a_fetch_in_vain_leaves_the_old_one(void **state)
+{
+    (void)state;
+    struct purse purse = filled("T1");
+    purse.fetching = true;
+    assert_false(purse_fill(&purse, NULL, 5950));
+    assert_string_equal(purse_token(&purse, 5951), "T1");
+    assert_false(purse_is_due(&purse, 5951)); /* not with every question */
+    assert_true(purse_is_due(&purse, 6000));  /* nothing serves any more */
+    purse_finish(&purse);
+}
+
+static void test_only_the_refused_token_is_dropped(void **state)
+{
+    (void)state;
+    struct purse purse = filled("T2");
+    purse_refuse(&purse, "T1"); /* a slow answer to an older one */
+    assert_non_null(purse_token(&purse, 5000));
+    purse_refuse(&purse, "T2");
+    assert_null(purse_token(&purse, 5000));
+    assert_true(purse_is_due(&purse, 5000));
 }
 
 static void test_a_refused_token_is_renewed_once(void **state)
@@ -164,7 +209,10 @@ int main(void)
 #define DESK(test) cmocka_unit_test_setup_teardown(test, desk_up, desk_down)
     const struct CMUnitTest tests[] = {
         DESK(test_many_wait_for_one_token),
-        DESK(test_a_token_is_renewed_while_the_old_one_serves),
+        DESK(test_a_token_that_ended_is_fetched_anew),
+        cmocka_unit_test(test_it_is_renewed_at_nine_tenths_and_serves_to_the_end),
+        cmocka_unit_test(test_a_fetch_in_vain_leaves_the_old_one),
+        cmocka_unit_test(test_only_the_refused_token_is_dropped),
         DESK(test_a_refused_token_is_renewed_once),
         DESK(test_a_second_refusal_is_an_answer),
         DESK(test_a_fetch_in_vain_is_the_fault_of_all_who_waited),
