@@ -188,14 +188,30 @@ int certificate_load(X509 **out, const char *text, const char **why)
     return -EINVAL;
 }
 
-char *certificate_serial(const X509 *certificate)
+static char *serial_write(const X509 *certificate, char *(*write)(const BIGNUM *))
 {
     BIGNUM *number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), NULL);
-    char *hex = number ? BN_bn2hex(number) : NULL;
-    char *serial = hex ? strdup(hex) : NULL;
-    OPENSSL_free(hex);
+    char *text = number ? write(number) : NULL;
+    char *serial = text ? strdup(text) : NULL;
+    OPENSSL_free(text);
     BN_free(number);
     return serial;
+}
+
+char *certificate_serial(const X509 *certificate)
+{
+    return serial_write(certificate, BN_bn2hex);
+}
+
+char *certificate_serial_decimal(const X509 *certificate)
+{
+    return serial_write(certificate, BN_bn2dec);
+}
+
+int certificate_key(EVP_PKEY **out, X509 *certificate, const char **why)
+{
+    return key_check(out, X509_get_pubkey(certificate), "this certificate holds no key that can be read",
+                     why);
 }
 
 int64_t certificate_end(const X509 *certificate)

@@ -27,6 +27,10 @@ bool rsa_verify(EVP_PKEY *public_key, const void *bytes, size_t length, const ch
 int certificate_load(X509 **out, const char *text, const char **why);
 /* Its serial number in upper-case hex without a prefix, to be freed; NULL when memory runs out. */
 char *certificate_serial(const X509 *certificate);
+/* The same as a decimal number. */
+char *certificate_serial_decimal(const X509 *certificate);
+/* Its RSA key: as rsa_public_load. */
+int certificate_key(EVP_PKEY **out, X509 *certificate, const char **why);
 /* When it ends, in seconds since 1970; -1 when that can not be read. */
 int64_t certificate_end(const X509 *certificate);
 
