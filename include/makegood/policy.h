@@ -7,7 +7,6 @@
 
 #define SCHEDULE_MAX 32
 #define PLANS_MAX    8
-#define TAIL_MAX     8
 
 /* Delays: the first after tracking, the n-th after the n-th answer, the last one repeating. */
 struct schedule {
@@ -40,9 +39,9 @@ struct policy {
     bool accept_flagged;        /* paid with a refund or dispute flag counts as paid */
     bool can_close;             /* the channel can be asked to close what is unpaid at the end... */
     bool closes;                /* ...and is, also where the attempt names no expiry */
-    int64_t tail_ms[TAIL_MAX];  /* after closing: delays of the questions for a late success */
-    int tail_length;            /* 0: none */
-    bool accept_late;           /* a late success makes the closed order paid; otherwise it is parked */
+    struct schedule
+        tail; /* times of the questions for a late success, counted from the closing; length 0: none */
+    bool accept_late; /* a late success makes the closed order paid; otherwise it is parked */
 
     /* The traffic. */
     int concurrency;             /* questions under way at once, per instance */

@@ -84,7 +84,7 @@ static bool is_in_tail(const struct facts *f)
 
 static bool tail_goes_on(const struct facts *f)
 {
-    return is_in_tail(f) && f->order->answers + 1 < f->policy->tail_length;
+    return is_in_tail(f) && f->order->answers + 1 < f->policy->tail.length;
 }
 
 static bool life_is_over_and_the_channel_closes(const struct facts *f)
@@ -154,9 +154,9 @@ static int64_t by_tail(const struct facts *f)
 {
     const struct policy *policy = f->policy;
     int next = is_in_tail(f) ? f->order->answers + 1 : 0;
-    if (next >= policy->tail_length)
+    if (next >= policy->tail.length)
         return 0;
-    return spread(f, policy->tail_ms[next] - (next > 0 ? policy->tail_ms[next - 1] : 0));
+    return spread(f, policy->tail.delays_ms[next] - (next > 0 ? policy->tail.delays_ms[next - 1] : 0));
 }
 
 static int64_t by_error(const struct facts *f)
@@ -279,7 +279,7 @@ static enum phase phase_after(const struct facts *f, enum verdict_kind verdict)
     if (verdict == VERDICT_CLOSE)
         return PHASE_CLOSING;
     if (verdict == VERDICT_CLOSED)
-        return f->policy->tail_length > 0 ? PHASE_TAIL : phase;
+        return f->policy->tail.length > 0 ? PHASE_TAIL : phase;
     if (verdict == VERDICT_RETRY && phase == PHASE_CLOSING)
         return PHASE_CHECK;
     return verdict == VERDICT_RETRY && phase == PHASE_CHECK && !life_is_over(f) ? PHASE_OPEN : phase;

@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "daemon/commands.h"
 #include "daemon/config.h"
 #include "daemon/config_mapping.h"
 #include "daemon/db.h"
+#include "daemon/expiry.h"
 #include "daemon/migrate.h"
 #include "daemon/say.h"
 
@@ -201,11 +203,23 @@ static void fitness_say(const struct config *config)
     printf("\n");
 }
 
+static void expiry_warn(const struct config *config)
+{
+    for (int i = 0; i < config->channel_count; i++) {
+        int days;
+        if (expiry_is_near(config->channels[i], (int64_t)time(NULL), &days))
+            printf("channel %s: one of its certificates %s %d days; put a newer one in place, then reload\n",
+                   config->channels[i]->name, days < 0 ? "has been over for" : "ends in",
+                   days < 0 ? -days : days);
+    }
+}
+
 static int check_run(const struct config *config, const char *order)
 {
     struct check check = {.config = config};
     faults_init(&check.faults);
     mapping_warn(config);
+    expiry_warn(config);
     if (server_check(&check)) {
         role_warn(&check);
         bool fit = schema_check(&check) && grants_check(&check) && verify_check(&check);

@@ -10,11 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "channel/http_channel.h"
+#include "daemon/config_channel.h"
 #include "daemon/config_checks.h"
 #include "daemon/config_keys.h"
 #include "daemon/config_mapping.h"
-#include "daemon/config_secret.h"
 #include "daemon/config_shape.h"
 #include "daemon/config_tree.h"
 #include "daemon/config_values.h"
@@ -108,40 +107,15 @@ static void policy_make(struct channel_draft *draft)
     struct policy *policy = &draft->policy;
     snprintf(policy->channel, sizeof(policy->channel), "%s", draft->spec.name ? draft->spec.name : "");
     policy->timeout_ms = draft->spec.transport.timeout_ms;
+    policy->accept_late = draft->late && strcmp(draft->late, "accept") == 0;
+    for (unsigned i = 0; i < draft->plan_count && i < PLANS_MAX; i++) {
+        struct schedule_plan *plan = &policy->plans[policy->plan_count++];
+        *plan = draft->plans[i].plan;
+        snprintf(plan->method, sizeof(plan->method), "%s",
+                 draft->plans[i].method ? draft->plans[i].method : "");
+    }
     if (!policy->burst)
         policy->burst = policy->rate_per_second;
-}
-
-/* The channel's own faults, with the lines that it can not know. */
-static void channel_faults_tell(struct config_reader *reader, const struct faults *faults)
-{
-    for (size_t i = 0; i < faults->count; i++)
-        config_blame(reader, faults->items[i].path, "%s", faults->items[i].text ? faults->items[i].text : "");
-}
-
-static struct channel *channel_make(struct config_reader *reader, struct channel_draft *draft,
-                                    const char *prefix)
-{
-    struct faults faults;
-    struct channel *channel = NULL;
-    char path[CONFIG_PATH_BYTES];
-    char why[512] = "";
-    snprintf(path, sizeof(path), "%s.secret_file", prefix);
-    char *secret = draft->secret_file ? secret_read(draft->secret_file, why, sizeof(why)) : NULL;
-    if (draft->secret_file && !secret && *why)
-        config_blame(reader, path, "%s", why);
-    else if (draft->secret_file && !secret)
-        reader->error = -ENOMEM;
-    draft->spec.secret = secret;
-    faults_init(&faults);
-    if (http_channel_create(&channel, &draft->spec, prefix, &faults) == -ENOMEM)
-        reader->error = -ENOMEM;
-    config_layer_begin(reader);
-    channel_faults_tell(reader, &faults);
-    faults_finish(&faults);
-    draft->spec.secret = NULL;
-    secret_drop(secret);
-    return channel;
 }
 
 static void channels_make(struct config_reader *reader, struct config *config, struct config_draft *draft)
@@ -154,8 +128,8 @@ static void channels_make(struct config_reader *reader, struct config *config, s
     for (int i = 0; i < config->channel_count; i++) {
         char prefix[32];
         snprintf(prefix, sizeof(prefix), "channels[%d]", i);
+        config->channels[i] = config_channel_make(reader, &draft->channels[i], prefix);
         config->policies[i] = draft->channels[i].policy;
-        config->channels[i] = channel_make(reader, &draft->channels[i], prefix);
     }
     config->engine.policies = config->policies;
     config->engine.policy_count = config->channel_count;

@@ -88,6 +88,18 @@ static void proxy_check(struct config_reader *reader, unsigned channel, const ch
         config_blame(reader, path, "this is no proxy; write it as http://HOST:PORT, https:// or socks5h://");
 }
 
+static void tail_check(struct config_reader *reader, unsigned channel, const struct schedule *tail)
+{
+    char path[CONFIG_PATH_BYTES];
+    snprintf(path, sizeof(path), "channels[%u].tail", channel);
+    for (int i = 1; i < tail->length; i++)
+        if (tail->delays_ms[i] <= tail->delays_ms[i - 1]) {
+            config_blame(reader, path,
+                         "each time must be later than the one before: they are counted from the closing");
+            return;
+        }
+}
+
 static void channel_check(struct config_reader *reader, const struct config_draft *draft, unsigned channel)
 {
     const struct policy *policy = &draft->channels[channel].policy;
@@ -98,6 +110,7 @@ static void channel_check(struct config_reader *reader, const struct config_draf
                 "breaker_open_max");
     ca_file_check(reader, channel, transport->ca_file);
     proxy_check(reader, channel, transport->proxy);
+    tail_check(reader, channel, &policy->tail);
 }
 
 void config_checks_run(struct config_reader *reader, const struct config_draft *draft)

@@ -18,6 +18,10 @@
 #define RULE(member)      offsetof(struct http_rule_spec, member)
 #define WHEN(member)      offsetof(struct http_condition_spec, member)
 #define HEADER(member)    offsetof(struct http_header_spec, member)
+#define PLAN(member)      offsetof(struct plan_draft, member)
+
+#define FOR(type) (1u << CHANNEL_##type)
+#define BUILT_IN  (FOR(ALIPAY) | FOR(WECHATPAY) | FOR(UNIONPAY))
 
 #define ROW(path_, type_, offset_, min_, max_, ...)                                                          \
     {                                                                                                        \
@@ -35,7 +39,11 @@
 #define COLUMN(path, ...) TABLE_KEY(path, TEXT, 1, 63, __VA_ARGS__)
 #define CHANNEL_KEY(path, type, offset, min, max, ...) \
     RELOADS("channels[]." path, type, offset, min, max, __VA_ARGS__)
-#define POINTER(path, offset, ...) CHANNEL_KEY(path, TEXT, offset, 0, 256, .otherwise = "none", __VA_ARGS__)
+#define HTTP_KEY(path, type, offset, min, max, ...) \
+    CHANNEL_KEY(path, type, offset, min, max, .types = FOR(HTTP), __VA_ARGS__)
+#define SIGNING_KEY(for_, path, type, offset, min, max, ...) \
+    CHANNEL_KEY(path, type, offset, min, max, .types = (for_), __VA_ARGS__)
+#define POINTER(path, offset, ...) HTTP_KEY(path, TEXT, offset, 0, 256, .otherwise = "none", __VA_ARGS__)
 
 const struct config_key config_key_root = {.path = "", .type = KEY_MAPPING};
 
@@ -146,55 +154,116 @@ const struct config_key config_keys[] = {
             .sentence = "One entry for each account at a payment provider that can be asked."),
     CHANNEL_KEY("name", TEXT, SPEC(name), 1, CHANNEL_BYTES - 1, .sample = "stripe",
                 .sentence = "Its name, as track() uses it: small letters, digits, _ and -."),
-    CHANNEL_KEY("type", CHOICE, CHANNEL(type), 1, 16, .unit = "http", .value = "http",
-                .sentence = "http: HTTPS and JSON, described by the keys below."),
-    CHANNEL_KEY("url", TEXT, SPEC(url), 1, 2048,
+    CHANNEL_KEY(
+        "type",
+        CHOICE,
+        CHANNEL(type), 1, 16, .unit = "http|wechatpay|unionpay", .value = "http",
+        .sentence =
+            "http: HTTPS and JSON, described by the keys below. The others are built in: they sign, and "
+            "verify what they are answered."),
+    CHANNEL_KEY("url", TEXT, SPEC(url), 1, 2048, .optional_for = BUILT_IN,
                 .sample = "https://api.stripe.com/v1/payment_intents/{number}?expand%5B%5D=latest_charge",
+                .sentence = "Whom to ask; the built-in types know that. http: a template of {number} "
+                            "{order_no} {amount_minor} {amount_decimal} {currency} "
+                            "{currency_lower} {timestamp} {timestamp_ms} {nonce} {request_id} {data.KEY}; "
+                            "{{ and }} are braces."),
+    HTTP_KEY("method", CHOICE, SPEC(method), 1, 16, .unit = "GET|POST", .value = "GET",
+             .sentence = "How it is asked."),
+    HTTP_KEY("headers", LIST, SPEC(headers), 0, 16, .otherwise = "none",
+             .size = sizeof(struct http_header_spec),
+             .sample = "- name: Stripe-Version\n"
+                       "  value: 2026-07-29.dahlia\n",
+             .sentence = "Headers of its own; Accept, Content-Type and X-Request-Id are sent anyway."),
+    HTTP_KEY("headers[].name", TEXT, HEADER(name), 1, 128, .sentence = "the header's name"),
+    HTTP_KEY("headers[].value", TEXT, HEADER(value), 1, 1024, .sentence = "its value, a template"),
+    HTTP_KEY("body", TEXT, SPEC(body), 1, 16 * KIB, .otherwise = "none",
+             .sample = "#'{\"number\": \"{number}\"}'",
+             .sentence = "What is posted, a template; values are escaped for the place they stand in."),
+    HTTP_KEY("body_type", CHOICE, SPEC(body_type), 1, 16, .unit = "json|form", .value = "json",
+             .sentence = "What the body is."),
+    HTTP_KEY("auth", MAPPING, KEY_NOWHERE, 0, 0, .otherwise = "none",
+             .sentence = "How the question is authenticated, with the secret of secret_file."),
+    HTTP_KEY("auth.type", CHOICE, SPEC(auth), 1, 16, .unit = "none|header|basic|bearer|hmac-sha256",
+             .value = "none", .sample = "bearer", .sentence = "The way it is done."),
+    HTTP_KEY("auth.header", TEXT, SPEC(auth_header), 1, 128, .otherwise = "none", .sample = "#X-Signature",
+             .sentence = "header and hmac-sha256: the header's name."),
+    HTTP_KEY("auth.user", TEXT, SPEC(auth_user), 1, 256, .otherwise = "none", .sample = "#shop",
+             .sentence = "basic: the user."),
+    HTTP_KEY("auth.text", TEXT, SPEC(auth_text), 1, 4096, .otherwise = "none",
+             .sample = "#\"{timestamp}{method}{path}{body}\"",
+             .sentence = "hmac-sha256: what is signed, a template; also {method} {path} {query} {body}."),
+    HTTP_KEY("auth.value", TEXT, SPEC(auth_value), 1, 1024, .otherwise = "{signature}",
+             .sample = "#t={timestamp},v1={signature}",
+             .sentence = "hmac-sha256: the header's value, a template with {signature}."),
+    HTTP_KEY("auth.encoding", CHOICE, SPEC(auth_encoding), 1, 16, .unit = "hex|base64", .value = "hex",
+             .sentence = "hmac-sha256: how the signature is written."),
+    HTTP_KEY("secret_file", TEXT, CHANNEL(secret_file), 1, 4096, .otherwise = "none",
+             .sample = "/etc/makegood/stripe.key",
+             .sentence =
+                 "File that holds the secret and nothing else, readable by the daemon alone; a relative "
+                 "path is looked for in $CREDENTIALS_DIRECTORY."),
+    CHANNEL_KEY(
+        "merchant", TEXT, SPEC(merchant), 1, 256, .otherwise = "not compared", .sample = "\"true\"",
+        .sentence =
+            "Our account. http: as answers name it at answer.merchant (here: they must be of live mode). "
+            "wechatpay: mchid, or sp_mchid; required. unionpay: merId; required."),
+    SIGNING_KEY(FOR(ALIPAY) | FOR(WECHATPAY), "app_id", TEXT, CHANNEL(app_id), 1, 64,
+                .otherwise = "not compared", .sample = "#\"2021001161683774\"",
                 .sentence =
-                    "Whom to ask, a template: {number} {order_no} {amount_minor} {amount_decimal} {currency} "
-                    "{currency_lower} {timestamp} {timestamp_ms} {nonce} {request_id} {data.KEY}; "
-                    "{{ and }} are braces."),
-    CHANNEL_KEY("method", CHOICE, SPEC(method), 1, 16, .unit = "GET|POST", .value = "GET",
-                .sentence = "How it is asked."),
-    CHANNEL_KEY("headers", LIST, SPEC(headers), 0, 16, .otherwise = "none",
-                .size = sizeof(struct http_header_spec),
-                .sample = "- name: Stripe-Version\n"
-                          "  value: 2026-07-29.dahlia\n",
-                .sentence = "Headers of its own; Accept, Content-Type and X-Request-Id are sent anyway."),
-    CHANNEL_KEY("headers[].name", TEXT, HEADER(name), 1, 128, .sentence = "the header's name"),
-    CHANNEL_KEY("headers[].value", TEXT, HEADER(value), 1, 1024, .sentence = "its value, a template"),
-    CHANNEL_KEY("body", TEXT, SPEC(body), 1, 16 * KIB, .otherwise = "none",
-                .sample = "#'{\"number\": \"{number}\"}'",
-                .sentence = "What is posted, a template; values are escaped for the place they stand in."),
-    CHANNEL_KEY("body_type", CHOICE, SPEC(body_type), 1, 16, .unit = "json|form", .value = "json",
-                .sentence = "What the body is."),
-    CHANNEL_KEY("auth", MAPPING, KEY_NOWHERE, 0, 0, .otherwise = "none",
-                .sentence = "How the question is authenticated, with the secret of secret_file."),
-    CHANNEL_KEY("auth.type", CHOICE, SPEC(auth), 1, 16, .unit = "none|header|basic|bearer|hmac-sha256",
-                .value = "none", .sample = "bearer", .sentence = "The way it is done."),
-    CHANNEL_KEY("auth.header", TEXT, SPEC(auth_header), 1, 128, .otherwise = "none", .sample = "#X-Signature",
-                .sentence = "header and hmac-sha256: the header's name."),
-    CHANNEL_KEY("auth.user", TEXT, SPEC(auth_user), 1, 256, .otherwise = "none", .sample = "#shop",
-                .sentence = "basic: the user."),
-    CHANNEL_KEY("auth.text", TEXT, SPEC(auth_text), 1, 4096, .otherwise = "none",
-                .sample = "#\"{timestamp}{method}{path}{body}\"",
-                .sentence = "hmac-sha256: what is signed, a template; also {method} {path} {query} {body}."),
-    CHANNEL_KEY("auth.value", TEXT, SPEC(auth_value), 1, 1024, .otherwise = "{signature}",
-                .sample = "#t={timestamp},v1={signature}",
-                .sentence = "hmac-sha256: the header's value, a template with {signature}."),
-    CHANNEL_KEY("auth.encoding", CHOICE, SPEC(auth_encoding), 1, 16, .unit = "hex|base64", .value = "hex",
-                .sentence = "hmac-sha256: how the signature is written."),
-    CHANNEL_KEY("secret_file", TEXT, CHANNEL(secret_file), 1, 4096, .otherwise = "none",
-                .sample = "/etc/makegood/stripe.key",
+                    "alipay: the application, required. wechatpay: answers for another appid are not ours."),
+    SIGNING_KEY(
+        FOR(WECHATPAY), "sub_merchant", TEXT, CHANNEL(sub_merchant), 1, 64, .otherwise = "none: direct mode",
+        .sample = "#\"1900000109\"",
+        .sentence =
+            "wechatpay: sub_mchid, for a service provider; channel_data.sub_mchid of an order comes first."),
+    SIGNING_KEY(FOR(WECHATPAY), "serial", TEXT, CHANNEL(serial), 1, 64, .otherwise = "none",
+                .sample = "#5157F09EFDC096DE15EBE81A47057A7232F1B8E1",
+                .sentence = "wechatpay: serial number of the merchant's certificate, in hex; required."),
+    SIGNING_KEY(FOR(WECHATPAY), "second_url", TEXT, CHANNEL(second_url), 1, 2048,
+                .otherwise = "https://api2.mch.weixin.qq.com beside the usual url",
+                .sample = "#https://api2.mch.weixin.qq.com",
+                .sentence = "wechatpay: another host, for when the first can not be reached."),
+    SIGNING_KEY(
+        BUILT_IN, "private_key_file", TEXT, CHANNEL(private_key_file), 1, 4096, .otherwise = "none",
+        .sample = "#/etc/makegood/apiclient_key.pem",
+        .sentence =
+            "Our key that requests are signed with, in a file as secret_file; required. PEM, or Alipay's "
+            "bare base64."),
+    SIGNING_KEY(FOR(ALIPAY) | FOR(WECHATPAY), "public_key_file", TEXT, CHANNEL(public_key_file), 1, 4096,
+                .otherwise = "none", .sample = "#/etc/makegood/pub_key.pem",
                 .sentence =
-                    "File that holds the secret and nothing else, readable by the daemon alone; a relative "
-                    "path is looked for in $CREDENTIALS_DIRECTORY."),
-    CHANNEL_KEY("merchant", TEXT, SPEC(merchant), 1, 256, .otherwise = "not compared", .sample = "\"true\"",
+                    "The provider's public key, which answers are verified with. alipay: this, or the three "
+                    "certificates."),
+    SIGNING_KEY(FOR(WECHATPAY), "public_key_id", TEXT, CHANNEL(public_key_id), 1, 128, .otherwise = "none",
+                .sample = "#PUB_KEY_ID_0116161616161616161616161616161616",
+                .sentence = "wechatpay: the name of that public key."),
+    SIGNING_KEY(FOR(WECHATPAY), "platform_certificate_files", TEXTS, CHANNEL(platform_certificate_files), 0,
+                16, .otherwise = "none", .sample = "#[/etc/makegood/wechatpay_platform.pem]",
                 .sentence =
-                    "Our account as answers name it at answer.merchant; here: answers must be of live mode."),
+                    "wechatpay: platform certificates; both kinds may be there, an answer names its key."),
+    SIGNING_KEY(
+        FOR(ALIPAY) | FOR(UNIONPAY), "certificate_file", TEXT, CHANNEL(certificate_file), 1, 4096,
+        .otherwise = "none", .sample = "#/etc/makegood/app_certificate.crt",
+        .sentence =
+            "Our own certificate. alipay: of the application, in certificate mode. unionpay: the one we sign "
+            "with; required."),
+    SIGNING_KEY(FOR(ALIPAY), "alipay_certificate_file", TEXT, CHANNEL(alipay_certificate_file), 1, 4096,
+                .otherwise = "none", .sample = "#/etc/makegood/alipay_certificate.crt",
+                .sentence = "alipay: Alipay's certificate, in certificate mode."),
+    SIGNING_KEY(FOR(ALIPAY) | FOR(UNIONPAY), "root_certificates_file", TEXT, CHANNEL(root_certificates_file),
+                1, 4096, .otherwise = "none", .sample = "#/etc/makegood/root_certificates.crt",
+                .sentence =
+                    "The provider's root certificates. alipay: in certificate mode. unionpay: required."),
+    SIGNING_KEY(FOR(ALIPAY), "app_auth_token_file", TEXT, CHANNEL(app_auth_token_file), 1, 4096,
+                .otherwise = "none", .sample = "#/etc/makegood/app_auth_token",
+                .sentence = "alipay: the token of the merchant we act for, in a file as secret_file."),
+    SIGNING_KEY(FOR(UNIONPAY), "signer", TEXT, CHANNEL(signer), 1, 256, .otherwise = "UnionPay's name",
+                .sample = "#TEST",
+                .sentence =
+                    "unionpay: what the subject of the certificate that signed an answer must contain."),
 
-    CHANNEL_KEY("answer", MAPPING, KEY_NOWHERE, 0, 0,
-                .sentence = "Where the answer says what; JSON pointers (RFC 6901)."),
+    HTTP_KEY("answer", MAPPING, KEY_NOWHERE, 0, 0,
+             .sentence = "Where the answer says what; JSON pointers (RFC 6901)."),
     POINTER("answer.number", SPEC(answer_number), .sample = "/id", .sentence = "What must equal {number}."),
     POINTER("answer.order_no", SPEC(answer_order_no), .sample = "/metadata/order_no",
             .sentence = "What must equal {order_no}."),
@@ -204,36 +273,36 @@ const struct config_key config_keys[] = {
             .sentence = "The channel's own status; the audit keeps it."),
     POINTER("answer.code", SPEC(answer_code), .sample = "/error/code",
             .sentence = "The channel's error code, kept when there is no status."),
-    CHANNEL_KEY("answer.amount", MAPPING, KEY_NOWHERE, 0, 0, .otherwise = "none",
-                .sentence = "The amount that was paid; several are summed."),
+    HTTP_KEY("answer.amount", MAPPING, KEY_NOWHERE, 0, 0, .otherwise = "none",
+             .sentence = "The amount that was paid; several are summed."),
     POINTER("answer.amount.over", SPEC(amount.over), .sample = "#/captures/*",
             .sentence = "The elements that hold amounts, as /items/*."),
     POINTER("answer.amount.at", SPEC(amount.at), .sample = "/amount_received",
             .sentence = "The amount in the answer, or in each element."),
     POINTER("answer.amount.where_at", SPEC(amount.where_at), .sample = "#/status",
             .sentence = "Only elements with this value ..."),
-    CHANNEL_KEY("answer.amount.where_is", TEXTS, SPEC(amount.where_is), 0, 64, .otherwise = "all",
-                .sample = "#[COMPLETED]", .sentence = "... among these count."),
-    CHANNEL_KEY("answer.refunded", MAPPING, KEY_NOWHERE, 0, 0, .otherwise = "none",
-                .sentence = "The amount that was returned; the same four keys."),
+    HTTP_KEY("answer.amount.where_is", TEXTS, SPEC(amount.where_is), 0, 64, .otherwise = "all",
+             .sample = "#[COMPLETED]", .sentence = "... among these count."),
+    HTTP_KEY("answer.refunded", MAPPING, KEY_NOWHERE, 0, 0, .otherwise = "none",
+             .sentence = "The amount that was returned; the same four keys."),
     POINTER("answer.refunded.over", SPEC(refunded_amount.over), .sample = "#/refunds/*",
             .sentence = "The elements that hold amounts."),
     POINTER("answer.refunded.at", SPEC(refunded_amount.at), .sample = "/latest_charge/amount_refunded",
             .sentence = "The amount in the answer, or in each element."),
     POINTER("answer.refunded.where_at", SPEC(refunded_amount.where_at), .sample = "#/status",
             .sentence = "Only elements with this value ..."),
-    CHANNEL_KEY("answer.refunded.where_is", TEXTS, SPEC(refunded_amount.where_is), 0, 64, .otherwise = "all",
-                .sample = "#[COMPLETED]", .sentence = "... among these count."),
+    HTTP_KEY("answer.refunded.where_is", TEXTS, SPEC(refunded_amount.where_is), 0, 64, .otherwise = "all",
+             .sample = "#[COMPLETED]", .sentence = "... among these count."),
     POINTER("answer.currency", SPEC(answer_currency), .sample = "/currency", .sentence = "The currency."),
     POINTER("answer.channel_number", SPEC(answer_channel_number), .sample = "/latest_charge/id",
             .sentence = "The channel's own number of the payment."),
-    CHANNEL_KEY("answer.amount_format", CHOICE, SPEC(amount_format), 1, 16, .unit = "minor|decimal",
-                .value = "minor", .sentence = "How amounts are written: 1234, or \"12.34\"."),
-    CHANNEL_KEY("answer.exponents", TEXTS, SPEC(exponents), 0, 64, .otherwise = "ISO 4217's",
-                .sample = "[ISK=2, UGX=2, MGA=0]",
-                .sentence = "Decimals of currencies where the channel departs from ISO 4217."),
+    HTTP_KEY("answer.amount_format", CHOICE, SPEC(amount_format), 1, 16, .unit = "minor|decimal",
+             .value = "minor", .sentence = "How amounts are written: 1234, or \"12.34\"."),
+    HTTP_KEY("answer.exponents", TEXTS, SPEC(exponents), 0, 64, .otherwise = "ISO 4217's",
+             .sample = "[ISK=2, UGX=2, MGA=0]",
+             .sentence = "Decimals of currencies where the channel departs from ISO 4217."),
 
-    CHANNEL_KEY(
+    HTTP_KEY(
         "rules", LIST, SPEC(rules), 1, 64, .size = sizeof(struct http_rule_spec),
         .sample = "- {name: refunded, evidence: refunded, http: [200],\n"
                   "   when: [{at: /status, is: [succeeded]}, {at: /latest_charge/refunded, is: [true]}]}\n"
@@ -275,9 +344,22 @@ const struct config_key config_keys[] = {
     CHANNEL_KEY("rules[].when[].is", TEXTS, WHEN(is), 0, 64, .otherwise = "there, and not null",
                 .sentence = "the values that fit: texts, integers, true, false, null"),
 
-    CHANNEL_KEY("schedule", DURATIONS, POLICY(schedule), 1, 30 * DAY_MS, .unit = "one to 32, spaces between",
-                .value = "5s 30s 1m 3m 5m 10m 30m 1h", .sample = "5s 30s 1m 3m 5m 10m 30m 1h",
-                .sentence = "Delays of the questions, each after the answer before; the last one repeats."),
+    CHANNEL_KEY(
+        "schedule", DURATIONS, POLICY(schedule), 1, 30 * DAY_MS, .unit = "one to 32, spaces between",
+        .value = "5s 30s 1m 3m 5m 10m 30m 1h", .sample = "5s 30s 1m 3m 5m 10m 30m 1h",
+        .typed =
+            {[CHANNEL_ALIPAY] = "5s 15s 30s 1m 3m 5m 10m 30m 1h", [CHANNEL_UNIONPAY] = "5m 5m 20m 30m 1h"},
+        .sentence = "Delays of the questions, each after the answer before; the last one repeats."),
+    CHANNEL_KEY("schedules", LIST, CHANNEL(plans), 0, PLANS_MAX, .otherwise = "none",
+                .size = sizeof(struct plan_draft),
+                .sample = "- {method: us_bank_account, schedule: 1h 6h 24h}\n",
+                .sentence = "Schedules for some orders; the first that fits is followed."),
+    CHANNEL_KEY("schedules[].method", TEXT, PLAN(method), 1, METHOD_BYTES - 1, .otherwise = "any",
+                .sentence = "of this payment method, as track() was told"),
+    CHANNEL_KEY("schedules[].until", DURATION, PLAN(plan.until_ms), SECOND_MS, 400 * DAY_MS,
+                .otherwise = "always", .sentence = "while the attempt is younger than this"),
+    CHANNEL_KEY("schedules[].schedule", DURATIONS, PLAN(plan.schedule), 1, 30 * DAY_MS,
+                .unit = "one to 32, spaces between", .sentence = "the delays of those questions"),
     CHANNEL_KEY("jitter", PERCENT, POLICY(jitter_percent), 0, 50, .value = "20%",
                 .sentence = "Every delay is spread by up to this share, up or down."),
     CHANNEL_KEY("error_first", DURATION, POLICY(error_first_ms), 10, DAY_MS, .value = "5s",
@@ -290,6 +372,24 @@ const struct config_key config_keys[] = {
     CHANNEL_KEY("horizon", DURATION, POLICY(horizon_ms), SECOND_MS, 400 * DAY_MS, .value = "24h",
                 .sample = "24h",
                 .sentence = "End of an attempt that names no expiry, counted from its creation."),
+    CHANNEL_KEY(
+        "close", BOOLEAN, POLICY(closes), 0, 1, .value = "no",
+        .sentence =
+            "What is still pending at its end is closed at the channel; where an attempt named its expiry "
+            "that is done anyway, if the channel can close (alipay, wechatpay, and http with a close "
+            "section)."),
+    CHANNEL_KEY("tail", DURATIONS, POLICY(tail), SECOND_MS, 400 * DAY_MS, .unit = "up to 32, spaces between",
+                .otherwise = "none", .sample = "#10m 25h 7d",
+                .typed = {[CHANNEL_ALIPAY] = "10m 25h 7d",
+                          [CHANNEL_WECHATPAY] = "10m 25h 7d",
+                          [CHANNEL_UNIONPAY] = "10m 25h 7d"},
+                .sentence = "A closed order is asked about so long after its closing, for a late success."),
+    CHANNEL_KEY(
+        "late",
+        CHOICE,
+        CHANNEL(late), 1, 16, .unit = "park|accept", .value = "park",
+        .sentence =
+            "A late success: parked as late_payment, or accepted, and the closed order becomes paid."),
     CHANNEL_KEY("probe", DURATION, POLICY(probe_ms), 10, DAY_MS, .value = "5m",
                 .sentence = "Pace of questions that wait for something else than the order."),
     CHANNEL_KEY("attempt_limit", INTEGER, POLICY(attempt_limit), 0, 1000000, .unit = "answers", .value = "0",
@@ -302,7 +402,8 @@ const struct config_key config_keys[] = {
     CHANNEL_KEY("concurrency", INTEGER, POLICY(concurrency), 1, 10000, .unit = "questions", .value = "32",
                 .sample = "32", .sentence = "Questions under way at once."),
     CHANNEL_KEY("rate", INTEGER, POLICY(rate_per_second), 1, 1000000, .unit = "per second", .value = "20",
-                .sample = "20", .sentence = "Questions per second in the long run."),
+                .typed = {[CHANNEL_UNIONPAY] = "5"}, .sample = "20",
+                .sentence = "Questions per second in the long run."),
     CHANNEL_KEY("burst", INTEGER, POLICY(burst), 1, 1000000, .unit = "questions", .otherwise = "as rate",
                 .sample = "#20", .sentence = "Questions that may follow at once after a pause."),
     CHANNEL_KEY("connect_timeout", DURATION, TRANSPORT(connect_timeout_ms), 10, MINUTE_MS, .value = "5s",
@@ -338,54 +439,3 @@ const struct config_key config_keys[] = {
                 .sentence = "http:// to a loopback address is fine, for tests."),
     {.path = NULL},
 };
-
-const char *key_type_text(enum key_type type)
-{
-    static const char *const texts[] = {
-#define X(name, text) text,
-        KEY_TYPE_LIST(X)
-#undef X
-    };
-    return texts[type];
-}
-
-bool config_key_is_required(const struct config_key *key)
-{
-    return !key->value && !key->otherwise;
-}
-
-/* What stands behind parent and its separator, or NULL. */
-static const char *path_below(const struct config_key *key, const struct config_key *parent)
-{
-    size_t length = strlen(parent->path);
-    const char *separator = !length ? "" : parent->type == KEY_LIST ? "[]." : ".";
-    size_t more = strlen(separator);
-    if (strncmp(key->path, parent->path, length) != 0 || strncmp(key->path + length, separator, more) != 0)
-        return NULL;
-    return key->path + length + more;
-}
-
-const struct config_key *config_key_next(const struct config_key *parent, const struct config_key *previous)
-{
-    for (const struct config_key *key = previous ? previous + 1 : config_keys; key->path; key++) {
-        const char *name = path_below(key, parent);
-        if (name && !strpbrk(name, ".["))
-            return key;
-    }
-    return NULL;
-}
-
-const struct config_key *config_key_child(const struct config_key *parent, const char *name)
-{
-    const struct config_key *key = NULL;
-    while ((key = config_key_next(parent, key)) != NULL)
-        if (strcmp(config_key_name(key), name) == 0)
-            return key;
-    return NULL;
-}
-
-const char *config_key_name(const struct config_key *key)
-{
-    const char *dot = strrchr(key->path, '.');
-    return dot ? dot + 1 : key->path;
-}

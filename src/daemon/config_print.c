@@ -62,6 +62,19 @@ static void range_format(const struct config_key *key, char out[TEXT_BYTES])
         *out = '\0';
 }
 
+/* Defaults that differ by the channel's type. */
+static void typed_print(FILE *out, const struct config_key *key)
+{
+    static const char *const types[] = {
+#define X(name, text) text,
+        CHANNEL_TYPE_LIST(X)
+#undef X
+    };
+    for (int i = 0; i < (int)CHANNEL_TYPES; i++)
+        if (key->typed[i])
+            fprintf(out, "    %-28s %-28s %s: %s\n", "", "", types[i], key->typed[i]);
+}
+
 static void key_print(FILE *out, const struct config_key *key)
 {
     char type[TEXT_BYTES];
@@ -69,11 +82,13 @@ static void key_print(FILE *out, const struct config_key *key)
     type_format(key, type);
     range_format(key, range);
     fprintf(out, "%s\n", key->path);
-    fprintf(out, "    %-28s %-28s %s%s%s\n", type, range, config_key_is_required(key) ? "" : "default: ",
+    fprintf(out, "    %-28s %-28s %s%s%s\n", type, range,
+            config_key_is_required(key, CHANNEL_HTTP) ? "" : "default: ",
             key->value       ? key->value
             : key->otherwise ? key->otherwise
                              : "required",
             key->reload ? "" : "  [restart]");
+    typed_print(out, key);
     print_wrapped(out, "    ", key->sentence);
 }
 
@@ -102,7 +117,8 @@ static void children_explain(FILE *out, const struct config_key *list, const cha
         char below[64];
         snprintf(text, sizeof(text), "%s: %s%s%s%s%s", config_key_name(key), key->sentence,
                  key->type == KEY_CHOICE ? " (" : "", key->type == KEY_CHOICE ? key->unit : "",
-                 key->type == KEY_CHOICE ? ")" : "", config_key_is_required(key) ? "; required" : "");
+                 key->type == KEY_CHOICE ? ")" : "",
+                 config_key_is_required(key, CHANNEL_HTTP) ? "; required" : "");
         snprintf(below, sizeof(below), "%s  ", beginning);
         print_wrapped(out, below, text);
         if (key->type == KEY_LIST)
@@ -172,6 +188,8 @@ static void section_print(FILE *out, const struct config_key *parent, int indent
     const struct config_key *key = NULL;
     const char *dash = parent->type == KEY_LIST ? "- " : "";
     while ((key = config_key_next(parent, key)) != NULL) {
+        if (!config_key_is_for(key, CHANNEL_HTTP))
+            continue; /* the sample's channel is one of type http */
         char lead[64];
         int before = indent - (int)strlen(dash);
         snprintf(lead, sizeof(lead), "%*s%s", before, "", dash);
@@ -187,7 +205,9 @@ void config_print_sample(FILE *out)
 {
     fputs("# makegood's configuration: one channel like Stripe's, complete. `makegood config --sample` "
           "prints this file,\n"
-          "# `makegood config` explains every key, `makegood check` says what is wrong. Lines that begin "
+          "# `makegood config` explains every key, `makegood check` says what is wrong; channels of other "
+          "providers\n"
+          "# are in config/channels. Lines that begin "
           "with # and a key\n"
           "# show the default or an example.\n\n",
           out);

@@ -27,12 +27,12 @@ static bool secret_locate(const char *name, char out[PATH_MAX], bool *out_handed
 
 /* What is wrong with the file itself, as one sentence; the service manager's files are guarded by their
  * folder. */
-static bool secret_file_fits(const struct stat *file, const char *path, bool handed, char *why,
-                             size_t why_bytes)
+static bool secret_file_fits(const struct stat *file, const char *path, bool handed, enum secrecy secrecy,
+                             char *why, size_t why_bytes)
 {
     if (!S_ISREG(file->st_mode))
         snprintf(why, why_bytes, "%s is not a regular file; name the file that holds the secret", path);
-    else if (!handed && (file->st_mode & (S_IRWXG | S_IRWXO)) != 0)
+    else if (!handed && secrecy == SECRECY_GUARDED && (file->st_mode & (S_IRWXG | S_IRWXO)) != 0)
         snprintf(why, why_bytes, "%s can be read or changed by others; run: chmod 0600 %s", path, path);
     else if (file->st_size > SECRET_BYTES)
         snprintf(why, why_bytes, "%s is larger than %d KiB; name the file that holds the secret alone", path,
@@ -70,7 +70,7 @@ static char *secret_take(int file, const char *path, char *why, size_t why_bytes
     return NULL;
 }
 
-char *secret_read(const char *name, char *why, size_t why_bytes)
+char *secret_read(const char *name, enum secrecy secrecy, char *why, size_t why_bytes)
 {
     char path[PATH_MAX];
     bool handed = false;
@@ -88,7 +88,7 @@ char *secret_read(const char *name, char *why, size_t why_bytes)
     if (file < 0 || fstat(file, &status) < 0)
         snprintf(why, why_bytes, "%s can not be opened: %s; create it, readable by the daemon alone", path,
                  strerror(errno));
-    else if (secret_file_fits(&status, path, handed, why, why_bytes))
+    else if (secret_file_fits(&status, path, handed, secrecy, why, why_bytes))
         secret = secret_take(file, path, why, why_bytes);
     if (file >= 0)
         close(file);

@@ -6,9 +6,12 @@
 
 #define SECRET_BYTES (64 * 1024)
 
-/* The secret in the file that `name` says (relative: in $CREDENTIALS_DIRECTORY), to be wiped by secret_drop.
+/* Whether others may read the file: not where it holds a secret; a certificate may lie open. */
+enum secrecy { SECRECY_GUARDED, SECRECY_OPEN };
+
+/* The text in the file that `name` says (relative: in $CREDENTIALS_DIRECTORY), to be wiped by secret_drop.
  * Or NULL and one sentence in why ("" when memory is out). */
-char *secret_read(const char *name, char *why, size_t why_bytes);
+char *secret_read(const char *name, enum secrecy secrecy, char *why, size_t why_bytes);
 void secret_drop(char *secret); /* NULL is fine */
 
 #endif

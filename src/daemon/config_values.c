@@ -24,6 +24,7 @@ struct place {
     void *target;
     bool needless; /* an optional mapping that is not there: what it requires is not missed */
     const char *path;
+    enum channel_type type; /* of the channel it belongs to */
 };
 
 /* --- faults --------------------------------------------------------------------------------------------- */
@@ -157,9 +158,9 @@ static void number_store(const struct config_key *key, int64_t number, void *at)
         *(int *)at = (int)number;
 }
 
-/* The schedule: as many as policy holds, separated by spaces. */
+/* As many as a schedule holds, separated by spaces. */
 static void durations_store(struct config_reader *reader, const struct config_key *key, const char *path,
-                            const char *text, struct policy *policy)
+                            const char *text, struct schedule *out)
 {
     char copy[SCHEDULE_MAX * 24];
     char *rest = NULL;
@@ -167,15 +168,15 @@ static void durations_store(struct config_reader *reader, const struct config_ke
     bool fits = strlen(text) < sizeof(copy);
     for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
         int64_t delay_ms = 0;
-        if (policy->schedule.length == SCHEDULE_MAX) {
+        if (out->length == SCHEDULE_MAX) {
             fits = false;
             break;
         }
         if (!config_number_parse(key, word, &delay_ms))
             number_blame(reader, key, path, word);
-        policy->schedule.delays_ms[policy->schedule.length++] = delay_ms;
+        out->delays_ms[out->length++] = delay_ms;
     }
-    if (!fits || policy->schedule.length == 0)
+    if (!fits || out->length == 0)
         config_blame(reader, path, "there must be 1 to %d durations, with spaces between, as 5s 30s 1m",
                      SCHEDULE_MAX);
 }
@@ -212,7 +213,7 @@ static void value_store(struct config_reader *reader, const struct config_key *k
     char *at = key->offset == KEY_NOWHERE ? NULL : (char *)target + key->offset;
     int64_t number = 0;
     if (key->type == KEY_DURATIONS) {
-        durations_store(reader, key, path, text, &((struct channel_draft *)target)->policy);
+        durations_store(reader, key, path, text, (struct schedule *)(void *)at);
     } else if (key->type == KEY_TEXT || key->type == KEY_CHOICE) {
         text_check(reader, key, path, text);
         if (at)
@@ -233,8 +234,19 @@ static void missing_blame(struct config_reader *reader, const struct config_key 
     config_blame(reader, path, "this key is missing; write it: %s", key->sentence);
 }
 
+/* A channel's own type, which its other keys depend on; below it, the channel's. */
+static enum channel_type element_type(const struct config_key *list, const struct config_slot *element,
+                                      enum channel_type type)
+{
+    if (strcmp(list->path, "channels") != 0)
+        return type;
+    const char *text = config_slot_child(list, element, "type")->value;
+    enum channel_type own = CHANNEL_HTTP;
+    return text && channel_type_parse(text, &own) ? own : CHANNEL_HTTP;
+}
+
 static void list_read(struct config_reader *reader, const struct config_key *key,
-                      const struct config_slot *slot, const char *path, void *target)
+                      const struct config_slot *slot, const char *path, void *target, enum channel_type type)
 {
     struct key_list list = {slot->value, slot->count};
     if ((int64_t)list.count < key->min)
@@ -244,8 +256,9 @@ static void list_read(struct config_reader *reader, const struct config_key *key
         for (unsigned i = 0; items && i < list.count; i++) {
             char below[CONFIG_PATH_BYTES + 16];
             snprintf(below, sizeof(below), "%s[%u]", path, i);
-            mapping_read(reader, &(struct place){key, config_slot_element(key, slot, i),
-                                                 items + i * key->size, false, below});
+            const struct config_slot *element = config_slot_element(key, slot, i);
+            mapping_read(reader, &(struct place){key, element, items + i * key->size, false, below,
+                                                 element_type(key, element, type)});
         }
         list.items = items;
     }
@@ -260,15 +273,21 @@ static void key_read(struct config_reader *reader, const struct config_key *key,
     const char *parent = place->path;
     snprintf(path, sizeof(path), "%s%s%s", parent, *parent ? "." : "", config_key_name(key));
     bool there = slot && (slot->value || config_lines_have(reader->lines, path));
-    bool missed = !there && !place->needless && config_key_is_required(key);
-    if (missed)
+    const char *otherwise = config_key_default(key, place->type);
+    if (!config_key_is_for(key, place->type)) {
+        if (there)
+            config_blame(reader, path, "a channel of this type has no such key; remove it, or correct type");
+        return;
+    }
+    if (!there && !place->needless && config_key_is_required(key, place->type))
         missing_blame(reader, key, path);
     if (key->type == KEY_MAPPING)
-        mapping_read(reader, &(struct place){key, there ? slot->value : NULL, place->target, !there, path});
+        mapping_read(reader, &(struct place){key, there ? slot->value : NULL, place->target, !there, path,
+                                             place->type});
     else if (there && (key->type == KEY_LIST || key->type == KEY_TEXTS))
-        list_read(reader, key, slot, path, place->target);
-    else if (there ? slot->value : key->value)
-        value_store(reader, key, path, there ? slot->value : key->value, place->target);
+        list_read(reader, key, slot, path, place->target, place->type);
+    else if (there ? slot->value : otherwise)
+        value_store(reader, key, path, there ? slot->value : otherwise, place->target);
 }
 
 static void mapping_read(struct config_reader *reader, const struct place *place)
@@ -282,5 +301,5 @@ void config_values_read(struct config_reader *reader, const struct config_slot *
                         struct config_draft *out)
 {
     *out = (struct config_draft){0};
-    mapping_read(reader, &(struct place){&config_key_root, root, out, false, ""});
+    mapping_read(reader, &(struct place){&config_key_root, root, out, false, "", CHANNEL_HTTP});
 }

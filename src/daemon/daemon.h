@@ -28,7 +28,7 @@ struct daemon {
     uv_timer_t stop_bound;
     uv_timer_t status;
     uv_timer_t watchdog;
-    uv_timer_t months;
+    uv_timer_t upkeep;
     uv_signal_t hup, term, interrupt;
 
     bool fit;   /* verified: the engine may run */

@@ -11,10 +11,11 @@
 #include "daemon/commands.h"
 #include "daemon/config_differs.h"
 #include "daemon/daemon.h"
+#include "daemon/expiry.h"
 #include "io/log.h"
 #include "io/notify.h"
 
-#define MONTHS_MS       (6 * 3600 * 1000)
+#define UPKEEP_MS       (6 * 3600 * 1000)
 #define EXIT_AT_ONCE    1
 #define KEPT_PER_WORKER 128
 
@@ -85,6 +86,7 @@ static void on_hup(uv_signal_t *signal, int number)
     if (result == 0) {
         log_event(LOG_NOTED, "reloaded", "file", daemon->config->file, NULL);
         credentials_log();
+        expiry_log(daemon->config);
     } else {
         daemon_faults_log(&faults, "reload_fault");
         log_event(LOG_FAILED, "reload_refused", "detail", "the old configuration stays in force", NULL);
@@ -98,11 +100,12 @@ static void on_hup(uv_signal_t *signal, int number)
 
 /* --- starting ------------------------------------------------------------------------------------------------ */
 
-static void on_months(uv_timer_t *timer)
+static void on_upkeep(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
     if (daemon->fit)
         store_prepare_months(daemon->store);
+    expiry_log(daemon->config);
 }
 
 static void on_wake(uv_timer_t *timer)
@@ -135,7 +138,7 @@ static void loop_init(struct daemon *daemon)
 {
     uv_loop_init(&daemon->loop);
     uv_timer_t *timers[] = {&daemon->wake, &daemon->stop_bound, &daemon->status, &daemon->watchdog,
-                            &daemon->months};
+                            &daemon->upkeep};
     for (size_t i = 0; i < sizeof(timers) / sizeof(timers[0]); i++) {
         uv_timer_init(&daemon->loop, timers[i]);
         timers[i]->data = daemon;
@@ -167,7 +170,7 @@ static void loop_watch(struct daemon *daemon)
     uv_signal_start(&daemon->term, on_term, SIGTERM);
     uv_signal_start(&daemon->interrupt, on_term, SIGINT);
     uv_prepare_start(&daemon->turn, on_turn);
-    uv_timer_start(&daemon->months, on_months, MONTHS_MS, MONTHS_MS);
+    uv_timer_start(&daemon->upkeep, on_upkeep, UPKEEP_MS, UPKEEP_MS);
     daemon_status_start(daemon);
     daemon_watchdog_start(daemon);
     signals_hold(SIG_UNBLOCK);
@@ -243,6 +246,7 @@ int command_run(const struct options *options)
     log_start((enum log_priority)daemon.config->log_level, getenv("JOURNAL_STREAM") != NULL);
     log_event(LOG_NOTED, "started", "version", MAKEGOOD_VERSION, "instance", daemon.config->instance,
               "config", options->config_file, NULL);
+    expiry_log(daemon.config);
     loop_init(&daemon);
     int result = parts_create(&daemon);
     if (result == 0) {

@@ -21,8 +21,8 @@ static void world_ask(void *self, struct job *job)
     const struct channel *channel = config_channel(daemon->config, job->order.channel);
     assert(channel && !errand->config);
     errand->config = config_hold(daemon->config);
-    errand->question = (struct question){
-        .channel = channel, .order = &job->order, .evidence = &job->evidence, .self = job};
+    errand->question =
+        (struct question){.channel = channel, .order = &job->order, .evidence = &job->evidence, .self = job};
     pool_ask(daemon->pool, &errand->question);
 }
 

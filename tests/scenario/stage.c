@@ -151,7 +151,7 @@ static bool say_policy(struct stage *stage)
     policy->accept_late = strcmp(value_of(stage, 2, "late", ""), "accept") == 0;
     policy->schedule.length =
         durations_read(policy->schedule.delays_ms, value_of(stage, 2, "schedule", "5s,30s"));
-    policy->tail_length = durations_read(policy->tail_ms, value_of(stage, 2, "tail", ""));
+    policy->tail.length = durations_read(policy->tail.delays_ms, value_of(stage, 2, "tail", ""));
     return true;
 }
 

@@ -51,10 +51,10 @@ static void plan_end_of_life(struct world *world, struct policy *policy)
     policy->can_close = prng_chance(&world->prng, 60);
     policy->closes = prng_chance(&world->prng, 50);
     policy->accept_late = prng_chance(&world->prng, 50);
-    policy->tail_length = prng_chance(&world->prng, 50) ? 0 : pick(world, 1, 3);
+    policy->tail.length = prng_chance(&world->prng, 50) ? 0 : pick(world, 1, 3);
     int64_t tail_ms = 0;
-    for (int i = 0; i < policy->tail_length; i++)
-        policy->tail_ms[i] = tail_ms += pick(world, 500, 10000);
+    for (int i = 0; i < policy->tail.length; i++)
+        policy->tail.delays_ms[i] = tail_ms += pick(world, 500, 10000);
 }
 
 static void plan_traffic(struct world *world, struct policy *policy)

@@ -76,14 +76,14 @@ static void policy_choose(uint64_t *number, struct policy *out)
         .probe_ms = 20000,
         .unknown_limit = 3,
         .retry_after_max_ms = 120000,
-        .tail_ms = {10000, 70000},
+        .tail = {{10000, 70000}, 0},
     };
     out->jitter_percent = digit(number, 2) * 50;
     out->attempt_limit = digit(number, 2) * 6;
     out->accept_flagged = digit(number, 2);
     out->can_close = digit(number, 2);
     out->closes = digit(number, 2);
-    out->tail_length = digit(number, 2) * 2;
+    out->tail.length = digit(number, 2) * 2;
     out->accept_late = digit(number, 2);
 }
 
@@ -162,7 +162,7 @@ static void only_what_is_pending_at_its_end_is_closed(const struct choice *choic
 static void the_tail_begins_with_closing_and_lasts(const struct choice *choice, const struct verdict *verdict)
 {
     bool was = choice->order.phase == PHASE_TAIL;
-    bool enters = verdict->kind == VERDICT_CLOSED && choice->policy.tail_length > 0;
+    bool enters = verdict->kind == VERDICT_CLOSED && choice->policy.tail.length > 0;
     assert_int_equal(verdict->phase == PHASE_TAIL, was || enters);
     assert_int_equal(verdict->late, verdict->kind == VERDICT_PAID && was && choice->policy.accept_late);
     if (enters && !was)
@@ -173,7 +173,7 @@ static void proof_ends(const struct choice *choice, const struct verdict *verdic
 {
     const struct evidence *evidence = &choice->evidence;
     const struct lost_order *order = &choice->order;
-    bool tail_goes_on = order->phase == PHASE_TAIL && order->answers + 1 < choice->policy.tail_length;
+    bool tail_goes_on = order->phase == PHASE_TAIL && order->answers + 1 < choice->policy.tail.length;
     if (order->phase == PHASE_CLOSING)
         return;
     if (evidence->kind == EVIDENCE_PAID && money_matches(evidence))
@@ -214,7 +214,7 @@ static void limits_end_in_parking(const struct choice *choice, const struct verd
     bool in_vain = order->phase == PHASE_CHECK && order->answers >= 5;
     if (choice->evidence.kind == EVIDENCE_PENDING && order->phase == PHASE_TAIL)
         assert_int_equal(verdict->kind,
-                         order->answers + 1 < policy->tail_length ? VERDICT_RETRY : VERDICT_PARK);
+                         order->answers + 1 < policy->tail.length ? VERDICT_RETRY : VERDICT_PARK);
     else if (choice->evidence.kind == EVIDENCE_PENDING && over && may_close(choice) && !in_vain)
         assert_int_equal(verdict->kind, VERDICT_CLOSE);
     else if (choice->evidence.kind == EVIDENCE_PENDING)

@@ -9,7 +9,7 @@ static char *secret_of(const struct fixture *fixture, const char *text, size_t b
     *why = '\0';
     unlink(fixture->secret);
     text_write(fixture->secret, text, bytes, mode);
-    return secret_read(fixture->secret, why, 512);
+    return secret_read(fixture->secret, SECRECY_GUARDED, why, 512);
 }
 
 static void check_secret(const struct fixture *fixture, const char *text, const char *expected)
@@ -65,14 +65,14 @@ static void other_things_are_refused(void **state)
 {
     const struct fixture *fixture = *state;
     char why[512];
-    assert_null(secret_read(fixture->folder, why, sizeof(why)));
+    assert_null(secret_read(fixture->folder, SECRECY_GUARDED, why, sizeof(why)));
     assert_non_null(strstr(why, "not a regular file"));
     unlink(fixture->secret);
     assert_int_equal(mkfifo(fixture->secret, 0600), 0);
-    assert_null(secret_read(fixture->secret, why, sizeof(why)));
+    assert_null(secret_read(fixture->secret, SECRECY_GUARDED, why, sizeof(why)));
     assert_non_null(strstr(why, "not a regular file"));
     unlink(fixture->secret);
-    assert_null(secret_read(fixture->secret, why, sizeof(why)));
+    assert_null(secret_read(fixture->secret, SECRECY_GUARDED, why, sizeof(why)));
     assert_non_null(strstr(why, "No such file"));
 }
 
@@ -83,14 +83,14 @@ static void relative_ones_are_credentials(void **state)
     char *secret = secret_of(fixture, "sk_2", 4, 0440, why); /* as the service manager makes them */
     assert_null(secret);
     unsetenv("CREDENTIALS_DIRECTORY");
-    assert_null(secret_read("secret", why, sizeof(why)));
+    assert_null(secret_read("secret", SECRECY_GUARDED, why, sizeof(why)));
     assert_non_null(strstr(why, "LoadCredential="));
     setenv("CREDENTIALS_DIRECTORY", fixture->folder, 1);
-    secret = secret_read("secret", why, sizeof(why));
+    secret = secret_read("secret", SECRECY_GUARDED, why, sizeof(why));
     assert_non_null(secret);
     assert_string_equal(secret, "sk_2");
     secret_drop(secret);
-    secret = secret_read(fixture->secret, why, sizeof(why));
+    secret = secret_read(fixture->secret, SECRECY_GUARDED, why, sizeof(why));
     assert_non_null(secret);
     secret_drop(secret);
     unsetenv("CREDENTIALS_DIRECTORY");

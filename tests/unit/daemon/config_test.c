@@ -248,13 +248,13 @@ static void the_mapping_is_the_contracts(void **state)
 {
     struct config *config = text_load(*state, DATABASE TABLE "channels:\n  - name: one\n"
                                                              "    url: https://x.example/{number}\n" ANSWER);
-    json_t *expected =
-        json_pack("{s:s s:s s:s s:s s:s s:s s:n s:n s:n s:n s:n s:n s:s s:[s] s:{s:s s:[s] s:[] s:[]}"
-                  " s:{s:s s:[s] s:[]} s:n s:b}",
-                  "table", "public.o", "key", "k", "status", "s", "amount", "a", "amount_unit", "minor",
-                  "currency", "c", "currency_fixed", "channel", "channel_number", "paid_at", "created_at",
-                  "expires_at", "search_path", "public", "unpaid", "new", "paid", "write", "paid", "from",
-                  "new", "also", "late_from", "closed", "write", "shut", "from", "new", "also", "refunded", "trigger", 0);
+    json_t *expected = json_pack(
+        "{s:s s:s s:s s:s s:s s:s s:n s:n s:n s:n s:n s:n s:s s:[s] s:{s:s s:[s] s:[] s:[]}"
+        " s:{s:s s:[s] s:[]} s:n s:b}",
+        "table", "public.o", "key", "k", "status", "s", "amount", "a", "amount_unit", "minor", "currency",
+        "c", "currency_fixed", "channel", "channel_number", "paid_at", "created_at", "expires_at",
+        "search_path", "public", "unpaid", "new", "paid", "write", "paid", "from", "new", "also", "late_from",
+        "closed", "write", "shut", "from", "new", "also", "refunded", "trigger", 0);
     json_t *mapping = json_loads(config->mapping, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(expected);
     assert_true(json_equal(mapping, expected));
