@@ -18,7 +18,9 @@ struct unionpay_spec {
     const char *certificate;       /* the merchant's signing certificate: certId is its serial as a decimal */
     const char *private_key;       /* its key */
     const char *root_certificates; /* UnionPay's root, and what is between it and the signing certificate */
-    const char *signer;         /* what the signer's subject must name; NULL: the name that UnionPay uses */
+    /* What stands between two "@" in the common name of the certificate that answers are signed with; NULL: the name that
+     * UnionPay uses. Merchants have certificates under the same root. */
+    const char *signer;
     struct transport transport; /* copied */
 };
 

@@ -133,7 +133,8 @@ static enum evidence_kind naming_fault(const struct unionpay *unionpay, const st
         if (span_is(value, ours[i][1]))
             continue;
         fault = EVIDENCE_OTHER_ORDER;
-        out->merchant_differs = out->merchant_differs || i == 0;
+        if (i == 0)
+            out->merchant_differs = true;
     }
     return fault;
 }
