@@ -2,15 +2,19 @@
  * is allocated once at its size and wiped before it is freed. */
 #include "channel/auth.h"
 
+#include <curl/curl.h>
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "channel/header.h"
 #include "channel/hex.h"
+#include "channel/json.h"
+#include "channel/url.h"
 
 static void wipe(char *text)
 {
@@ -118,6 +122,29 @@ static void hmac_compile(struct auth *auth, const struct http_channel_spec *spec
         blame_key(blame, "auth.encoding", "\"%.40s\" is no encoding; write hex or base64", encoding);
 }
 
+/* The token is asked for by id and secret as basic does it (RFC 6749, 2.3.1). */
+static void oauth2_compile(struct auth *auth, const struct http_channel_spec *spec, struct blame *blame)
+{
+    const char *url = spec->auth_token_url ? spec->auth_token_url : "";
+    struct template checked;
+    basic_compile(auth, spec, blame);
+    url_compile(&checked, url, spec->transport.allow_plain_http, "auth.token_url", blame);
+    template_finish(&checked);
+    if (strchr(url, '{'))
+        blame_key(blame, "auth.token_url",
+                  "a token is not asked for about an order; write the URL without {");
+    auth->token_url = blame_copy(blame, url);
+    char *scope = spec->auth_scope ? curl_easy_escape(NULL, spec->auth_scope, 0) : NULL;
+    size_t bytes = sizeof("grant_type=client_credentials&scope=") + (scope ? strlen(scope) : 0);
+    auth->token_body = blame_array(blame, bytes, 1);
+    if (auth->token_body)
+        snprintf(auth->token_body, bytes, "grant_type=client_credentials%s%s", scope ? "&scope=" : "",
+                 scope ? scope : "");
+    if (spec->auth_scope && !scope)
+        blame_memory(blame);
+    curl_free(scope);
+}
+
 static const struct auth_row {
     const char *name;
     enum auth_kind kind;
@@ -128,6 +155,7 @@ static const struct auth_row {
     {"basic", AUTH_BASIC, basic_compile},
     {"bearer", AUTH_BEARER, bearer_compile},
     {"hmac-sha256", AUTH_HMAC, hmac_compile},
+    {"oauth2", AUTH_OAUTH2, oauth2_compile},
 };
 
 static const struct auth_row *row_find(const char *name)
@@ -146,8 +174,8 @@ void auth_compile(struct auth *out, const struct http_channel_spec *spec, struct
     bool has_secret = spec->secret && *spec->secret;
     if (!row) {
         blame_key(blame, "auth.type",
-                  "\"%.40s\" is no way to authenticate; write none, header, basic, bearer or "
-                  "hmac-sha256",
+                  "\"%.40s\" is no way to authenticate; write none, header, basic, bearer, "
+                  "hmac-sha256 or oauth2",
                   name);
         return;
     }
@@ -174,6 +202,8 @@ void auth_finish(struct auth *auth)
     wipe(auth->line);
     wipe(auth->secret);
     free(auth->header);
+    free(auth->token_url);
+    free(auth->token_body);
     template_finish(&auth->text);
     template_finish(&auth->value);
     *auth = (struct auth){.kind = AUTH_NONE};
@@ -236,6 +266,52 @@ static int hmac_sign(const struct auth *auth, const EVP_MD *sha256, const struct
     return *out_line ? 0 : -ENOMEM;
 }
 
+static int token_line(const char *token, char **out_line, const char **why)
+{
+    *why = "there is no access token";
+    if (!token)
+        return -EINVAL;
+    return asprintf(out_line, "Authorization: Bearer %s", token) < 0 ? -ENOMEM : 0;
+}
+
+int auth_grant_build(const struct auth *auth, struct request *out)
+{
+    static const char *const lines[] = {"Accept: application/json",
+                                        "Content-Type: application/x-www-form-urlencoded"};
+    *out = (struct request){.method = strdup("POST"),
+                            .url = strdup(auth->token_url),
+                            .body = strdup(auth->token_body),
+                            .body_bytes = strlen(auth->token_body)};
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        out->headers[out->header_count++] = strdup(lines[i]);
+    out->headers[out->header_count++] = strdup(auth->line);
+    bool whole = out->method && out->url && out->body;
+    for (int i = 0; i < out->header_count; i++)
+        whole = whole && out->headers[i];
+    return whole ? 0 : -ENOMEM;
+}
+
+#define LIFETIME_S      300 /* of a token that does not tell */
+#define LIFETIME_MOST_S (30 * 24 * 3600)
+
+/* RFC 6749, 5.1. A token that could not stand in a header is none. */
+bool auth_grant_read(const char *body, size_t body_bytes, struct grant *out)
+{
+    json_t *answer = json_load_strict(body, body_bytes, body_bytes);
+    const char *token = json_string_value(json_object_get(answer, "access_token"));
+    const char *type = json_string_value(json_object_get(answer, "token_type"));
+    const json_t *expires = json_object_get(answer, "expires_in");
+    json_int_t lifetime_s = json_is_integer(expires) ? json_integer_value(expires) : LIFETIME_S;
+    bool good = token && header_value_is_clean(token) && strlen(token) < sizeof(out->token) &&
+                (!type || strcasecmp(type, "bearer") == 0) && lifetime_s > 0;
+    if (good) {
+        snprintf(out->token, sizeof(out->token), "%s", token);
+        out->lifetime_ms = (lifetime_s < LIFETIME_MOST_S ? lifetime_s : LIFETIME_MOST_S) * 1000;
+    }
+    json_decref(answer);
+    return good;
+}
+
 int auth_sign(const struct auth *auth, const EVP_MD *sha256, const struct template_values *values,
               char **out_line, const char **why)
 {
@@ -244,6 +320,8 @@ int auth_sign(const struct auth *auth, const EVP_MD *sha256, const struct templa
         return 0;
     if (auth->kind == AUTH_HMAC)
         return hmac_sign(auth, sha256, values, out_line, why);
+    if (auth->kind == AUTH_OAUTH2)
+        return token_line(values->moment->token, out_line, why);
     *out_line = strdup(auth->line);
     return *out_line ? 0 : -ENOMEM;
 }

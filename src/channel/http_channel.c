@@ -10,18 +10,17 @@
 #include <string.h>
 
 #include "channel/head.h"
-#include "channel/hex.h"
 #include "channel/http_inner.h"
 #include "channel/json_arena.h"
+#include "channel/reading.h"
 #include "channel/url.h"
 
 /* ---- the question ---- */
 
 /* What every question carries unless the configuration says otherwise. */
-static int standard_headers_add(const struct http_channel *http, const struct moment *moment,
-                                struct request *out)
+static int standard_headers_add(const struct asking *asking, const struct moment *moment, struct request *out)
 {
-    const char *type = body_content_type(&http->body);
+    const char *type = body_content_type(&asking->body);
     const char *const lines[][2] = {
         {"Accept", "application/json"},
         {"Content-Type", type},
@@ -29,23 +28,23 @@ static int standard_headers_add(const struct http_channel *http, const struct mo
     };
     int error = 0;
     for (size_t i = 0; !error && i < sizeof(lines) / sizeof(lines[0]); i++)
-        if (lines[i][1] && !headers_have(&http->headers, lines[i][0]))
+        if (lines[i][1] && !headers_have(&asking->headers, lines[i][0]))
             error = header_line_add(lines[i][0], lines[i][1], out);
     return error;
 }
 
-static int headers_build(const struct http_channel *http, const struct template_values *values,
+static int headers_build(const struct asking *asking, const struct template_values *values,
                          struct request *out, const char **why)
 {
-    int error = standard_headers_add(http, values->moment, out);
-    for (unsigned i = 0; !error && i < http->headers.count; i++)
-        error = header_add(&http->headers.items[i], values, out, why);
+    int error = standard_headers_add(asking, values->moment, out);
+    for (unsigned i = 0; !error && i < asking->headers.count; i++)
+        error = header_add(&asking->headers.items[i], values, out, why);
     return error;
 }
 
 /* Signs what goes on the wire: method, path and query as they are in the URL, the body. */
-static int credentials_build(const struct http_channel *http, const struct template_values *values,
-                             struct request *out, const char **why)
+static int credentials_build(const struct http_channel *http, const struct asking *asking,
+                             const struct template_values *values, struct request *out, const char **why)
 {
     size_t length;
     const char *start = url_path(out->url, &length);
@@ -53,7 +52,7 @@ static int credentials_build(const struct http_channel *http, const struct templ
     if (!path)
         return -ENOMEM;
     struct template_values signing = *values;
-    signing.method = http->method;
+    signing.method = asking->method;
     signing.path = path;
     signing.query = url_query(out->url);
     signing.body = out->body ? out->body : "";
@@ -65,40 +64,33 @@ static int credentials_build(const struct http_channel *http, const struct templ
     return error;
 }
 
-/* The audit shows whom and where, not the query, which may hold more than it should. */
-static void asked_write(struct request *out)
+static int request_write(const struct http_channel *http, const struct asking *asking,
+                         const struct template_values *values, struct request *out, const char **why)
 {
-    int shown = (int)strcspn(out->url, "?");
-    snprintf(out->asked, sizeof(out->asked), "%s %.*s", out->method, shown, out->url);
-}
-
-static int request_write(const struct http_channel *http, const struct template_values *values,
-                         struct request *out, const char **why)
-{
-    int error = url_build(&http->url, values, &out->url, why);
+    int error = url_build(&asking->url, values, &out->url, why);
     if (!error)
-        error = body_build(&http->body, values, &out->body, why);
+        error = body_build(&asking->body, values, &out->body, why);
     if (!error && out->body)
         out->body_bytes = strlen(out->body);
     if (!error)
-        error = headers_build(http, values, out, why);
+        error = headers_build(asking, values, out, why);
     if (!error)
-        error = credentials_build(http, values, out, why);
-    if (!error && !(out->method = strdup(http->method)))
+        error = credentials_build(http, asking, values, out, why);
+    if (!error && !(out->method = strdup(asking->method)))
         error = -ENOMEM;
     if (!error)
-        asked_write(out);
+        request_ask(out);
     return error;
 }
 
-static int http_build(const struct channel *channel, const struct lost_order *order,
-                      const struct moment *moment, struct request *out, const char **why)
+static int asking_build(const struct http_channel *http, const struct asking *asking,
+                        const struct lost_order *order, const struct moment *moment, struct request *out,
+                        const char **why)
 {
-    const struct http_channel *http = (const struct http_channel *)channel;
     *out = (struct request){0};
     *why = "";
     json_t *data = NULL;
-    if (http->needs_data) {
+    if (asking->needs_data) {
         const char *text = *order->channel_data ? order->channel_data : "{}";
         data = json_load_strict(text, strlen(text), CHANNEL_DATA_BYTES);
         if (!json_is_object(data)) {
@@ -109,45 +101,36 @@ static int http_build(const struct channel *channel, const struct lost_order *or
     }
     struct template_values values = {
         .order = order, .moment = moment, .form = &http->answer.form, .data = data};
-    int error = request_write(http, &values, out, why);
+    int error = request_write(http, asking, &values, out, why);
     json_decref(data);
     if (error)
         request_finish(out);
     return error;
 }
 
+static int http_build(const struct channel *channel, const struct lost_order *order,
+                      const struct moment *moment, struct request *out, const char **why)
+{
+    const struct http_channel *http = (const struct http_channel *)channel;
+    return asking_build(http, &http->query, order, moment, out, why);
+}
+
+static int http_build_close(const struct channel *channel, const struct lost_order *order,
+                            const struct moment *moment, struct request *out, const char **why)
+{
+    const struct http_channel *http = (const struct http_channel *)channel;
+    return asking_build(http, &http->close, order, moment, out, why);
+}
+
 /* ---- the answer ---- */
 
-static void evidence_clear(struct evidence *out)
-{
-    out->kind = EVIDENCE_GARBAGE;
-    out->authentic = out->merchant_differs = out->has_amount = out->has_refunded = false;
-    out->amount_minor = out->refunded_minor = 0;
-    out->currency[0] = out->channel_number[0] = out->code[0] = out->rule[0] = out->body_digest[0] = '\0';
-}
-
-static void digest_write(const struct http_channel *http, const struct response *response,
-                         struct evidence *out)
-{
-    unsigned char bytes[EVP_MAX_MD_SIZE];
-    unsigned length = 0;
-    if (response->body_bytes &&
-        EVP_Digest(response->body, response->body_bytes, bytes, &length, http->sha256, NULL) &&
-        2 * length < DIGEST_BYTES)
-        hex_write(bytes, length, out->body_digest);
-}
-
-/* Printable ASCII, cut; an answer that echoes our secret is not repeated (law 9). */
+/* An answer that echoes our secret is not repeated (law 9). */
 static void code_write(const struct http_channel *http, const json_t *answer, struct evidence *out)
 {
     char scratch[JSON_NUMBER_BYTES];
     const char *text = answer_code(&http->answer, answer, scratch);
-    if (!text || auth_is_told_by(&http->auth, text))
-        return;
-    size_t length = 0;
-    for (; *text && length < CODE_BYTES - 1; text++)
-        out->code[length++] = (char)(*text >= 0x20 && *text <= 0x7e ? *text : '?');
-    out->code[length] = '\0';
+    if (text && !auth_is_told_by(&http->auth, text))
+        reading_code(out, text);
 }
 
 static void particulars_write(const struct http_channel *http, const json_t *answer, enum naming naming,
@@ -195,10 +178,46 @@ static enum evidence_kind fallback_conclude(const struct http_channel *http, int
     return EVIDENCE_UNMATCHED;
 }
 
-static void trusted_interpret(const struct http_channel *http, const struct lost_order *order,
-                              const struct response *response, struct evidence *out)
+static void query_conclude(const struct http_channel *http, const struct lost_order *order,
+                           const struct response *response, const json_t *answer, struct evidence *out)
+{
+    enum naming naming = answer ? answer_naming(&http->answer, order, answer) : NAMING_NONE;
+    if (answer)
+        particulars_write(http, answer, naming, out);
+    const struct rule *rule = rules_find(&http->rules, response->http_status, answer);
+    out->kind = rule ? rule_conclude(http, rule, answer, naming, out)
+                     : fallback_conclude(http, response->http_status, answer, naming);
+}
+
+/* What closing answers proves nothing: it is only told whether it may have worked. */
+static void close_conclude(const struct http_channel *http, const struct lost_order *order,
+                           const struct response *response, const json_t *answer, struct evidence *out)
+{
+    (void)order;
+    if (answer)
+        code_write(http, answer, out);
+    const struct rule *rule = rules_find(&http->close_rules, response->http_status, answer);
+    enum evidence_kind by_status = kind_of_status(response->http_status);
+    if (rule) {
+        memcpy(out->rule, rule->name, sizeof(out->rule));
+        out->kind = rule->kind;
+    } else {
+        out->kind = by_status != EVIDENCE_NONE ? by_status : answer ? EVIDENCE_UNMATCHED : EVIDENCE_GARBAGE;
+    }
+}
+
+typedef void conclusion(const struct http_channel *http, const struct lost_order *order,
+                        const struct response *response, const json_t *answer, struct evidence *out);
+
+static void interpret(const struct http_channel *http, const struct lost_order *order,
+                      const struct response *response, conclusion *conclude, struct evidence *out)
 {
     size_t max_bytes = (size_t)http->head.transport.body_max_bytes;
+    reading_begin_by(http->sha256, out, response);
+    if (!response->trusted) {
+        out->kind = EVIDENCE_UNTRUSTED;
+        return;
+    }
     out->authentic = true;
     if (response->body_bytes > max_bytes) {
         out->kind = EVIDENCE_TOO_LARGE;
@@ -206,12 +225,7 @@ static void trusted_interpret(const struct http_channel *http, const struct lost
     }
     json_arena_open();
     json_t *answer = json_load_strict(response->body, response->body_bytes, max_bytes);
-    enum naming naming = answer ? answer_naming(&http->answer, order, answer) : NAMING_NONE;
-    if (answer)
-        particulars_write(http, answer, naming, out);
-    const struct rule *rule = rules_find(&http->rules, response->http_status, answer);
-    out->kind = rule ? rule_conclude(http, rule, answer, naming, out)
-                     : fallback_conclude(http, response->http_status, answer, naming);
+    conclude(http, order, response, answer, out);
     json_decref(answer);
     json_arena_close();
 }
@@ -219,14 +233,47 @@ static void trusted_interpret(const struct http_channel *http, const struct lost
 static void http_interpret(const struct channel *channel, const struct lost_order *order,
                            const struct moment *moment, const struct response *response, struct evidence *out)
 {
-    const struct http_channel *http = (const struct http_channel *)channel;
     (void)moment; /* for channels whose answers carry a time */
-    evidence_clear(out);
-    digest_write(http, response, out);
-    if (response->trusted)
-        trusted_interpret(http, order, response, out);
+    interpret((const struct http_channel *)channel, order, response, query_conclude, out);
+}
+
+static void http_interpret_close(const struct channel *channel, const struct lost_order *order,
+                                 const struct moment *moment, const struct response *response,
+                                 struct evidence *out)
+{
+    (void)moment;
+    interpret((const struct http_channel *)channel, order, response, close_conclude, out);
+}
+
+/* ---- the grant ---- */
+
+static int http_build_grant(const struct channel *channel, const struct moment *moment, struct request *out,
+                            const char **why)
+{
+    const struct http_channel *http = (const struct http_channel *)channel;
+    (void)moment;
+    *why = "";
+    int error = auth_grant_build(&http->auth, out);
+    if (error)
+        request_finish(out);
     else
-        out->kind = EVIDENCE_UNTRUSTED;
+        request_ask(out);
+    return error;
+}
+
+static bool http_interpret_grant(const struct channel *channel, const struct response *response,
+                                 struct grant *grant, struct evidence *out)
+{
+    const struct http_channel *http = (const struct http_channel *)channel;
+    enum evidence_kind by_status = kind_of_status(response->http_status);
+    reading_begin_by(http->sha256, out, response);
+    out->body_digest[0] = '\0'; /* of a token: not for the audit */
+    out->kind = !response->trusted             ? EVIDENCE_UNTRUSTED
+                : response->http_status == 400 ? EVIDENCE_UNAUTHORIZED /* invalid_client, RFC 6749, 5.2 */
+                : by_status != EVIDENCE_NONE   ? by_status
+                                               : EVIDENCE_GARBAGE;
+    return response->trusted && response->http_status == 200 &&
+           auth_grant_read(response->body, response->body_bytes, grant);
 }
 
 static bool http_is_told_by(const struct channel *channel, const char *text)
@@ -234,15 +281,22 @@ static bool http_is_told_by(const struct channel *channel, const char *text)
     return auth_is_told_by(&((const struct http_channel *)channel)->auth, text);
 }
 
+static void asking_finish(struct asking *asking)
+{
+    template_finish(&asking->url);
+    headers_finish(&asking->headers);
+    body_finish(&asking->body);
+}
+
 static void http_destroy(struct channel *channel)
 {
     struct http_channel *http = (struct http_channel *)channel;
-    template_finish(&http->url);
-    headers_finish(&http->headers);
-    body_finish(&http->body);
+    asking_finish(&http->query);
+    asking_finish(&http->close);
     auth_finish(&http->auth);
     answer_finish(&http->answer);
     rules_finish(&http->rules);
+    rules_finish(&http->close_rules);
     EVP_MD_free(http->sha256);
     head_finish(&http->head);
     free(http);
@@ -251,5 +305,9 @@ static void http_destroy(struct channel *channel)
 const struct channel_kind http_channel_kind = {.name = "http",
                                                .build = http_build,
                                                .interpret = http_interpret,
+                                               .build_close = http_build_close,
+                                               .interpret_close = http_interpret_close,
+                                               .build_grant = http_build_grant,
+                                               .interpret_grant = http_interpret_grant,
                                                .is_told_by = http_is_told_by,
                                                .destroy = http_destroy};

@@ -57,6 +57,19 @@ struct http_amount_spec {
     unsigned where_is_count;
 };
 
+/* How the channel is asked to close a payment; without a url it can not. Rules yield closed, paid, not_found, pending or one
+ * of the faults; what they yield settles nothing, a query follows. */
+struct http_close_spec {
+    const char *method; /* POST (default) or GET */
+    const char *url;
+    struct http_header_spec *headers;
+    unsigned header_count;
+    const char *body;
+    const char *body_type;
+    struct http_rule_spec *rules;
+    unsigned rule_count;
+};
+
 struct http_channel_spec {
     const char *name;
     const char *method; /* GET (default) or POST */
@@ -66,9 +79,11 @@ struct http_channel_spec {
     const char *body;      /* template, NULL: none */
     const char *body_type; /* json (default) or form */
 
-    const char *auth;        /* none (default) header basic bearer hmac-sha256 */
-    const char *auth_header; /* header, hmac-sha256: the header's name */
-    const char *auth_user;   /* basic */
+    const char *auth;           /* none (default) header basic bearer hmac-sha256 oauth2 */
+    const char *auth_header;    /* header, hmac-sha256: the header's name */
+    const char *auth_user;      /* basic; oauth2: the client's id */
+    const char *auth_token_url; /* oauth2: where a token is had for id and secret (RFC 6749, 4.4) */
+    const char *auth_scope;     /* oauth2: what is asked for; NULL: nothing is said */
     const char *auth_text;  /* hmac-sha256: template of what is signed; also {method} {path} {query} {body} */
     const char *auth_value; /* hmac-sha256: template of the header's value, with {signature} (the default) */
     const char *auth_encoding; /* hmac-sha256: hex (default) or base64 */
@@ -93,6 +108,8 @@ struct http_channel_spec {
 
     struct http_rule_spec *rules;
     unsigned rule_count;
+
+    struct http_close_spec close;
 
     struct transport transport; /* copied */
 };

@@ -9,17 +9,24 @@
 #include "channel/header.h"
 #include "channel/rules.h"
 
-struct http_channel {
-    struct channel head; /* first: a struct channel * is one of these */
-    EVP_MD *sha256;
+/* A request as it is configured: the query, or the close. */
+struct asking {
     const char *method; /* static */
     struct template url;
     struct headers headers;
     struct body body;
+    bool needs_data;
+};
+
+struct http_channel {
+    struct channel head; /* first: a struct channel * is one of these */
+    EVP_MD *sha256;
+    struct asking query;
+    struct asking close; /* where head.can_close says so */
     struct auth auth;
     struct answer answer;
     struct rules rules;
-    bool needs_data;
+    struct rules close_rules;
 };
 
 extern const struct channel_kind http_channel_kind;

@@ -36,6 +36,8 @@ struct rules {
 
 /* Faults go to rules and rules[N].KEY. */
 void rules_compile(struct rules *out, const struct http_channel_spec *spec, struct blame *blame);
+/* The same for answers to closing, which settle nothing: they need no proof. */
+void rules_compile_closing(struct rules *out, const struct http_channel_spec *spec, struct blame *blame);
 void rules_finish(struct rules *rules);
 
 /* The first rule that holds, or NULL. answer is NULL when the body could not be read: no condition holds

@@ -172,20 +172,37 @@ static void rule_compile(struct rules *rules, const struct http_channel_spec *sp
     conditions_compile(rule, from, key, blame);
     snprintf(part, sizeof(part), "%s.evidence", key);
     kind_compile(rule, from->evidence, part, blame);
-    proof_check(rule, spec, part, blame);
     rules->count++;
+}
+
+static bool rules_have(const struct rules *rules, enum evidence_kind kind)
+{
+    for (unsigned i = 0; i < rules->count; i++)
+        if (rules->items[i].kind == kind)
+            return true;
+    return false;
 }
 
 void rules_compile(struct rules *out, const struct http_channel_spec *spec, struct blame *blame)
 {
     *out = (struct rules){.items = blame_array(blame, spec->rule_count, sizeof(*out->items))};
-    bool paid = false;
     for (unsigned i = 0; out->items && i < spec->rule_count; i++) {
+        char key[KEY_BYTES];
+        snprintf(key, sizeof(key), "rules[%u].evidence", i);
         rule_compile(out, spec, blame);
-        paid = paid || out->items[i].kind == EVIDENCE_PAID;
+        proof_check(&out->items[i], spec, key, blame);
     }
-    if (!paid)
+    if (!rules_have(out, EVIDENCE_PAID))
         blame_key(blame, "rules", "no rule yields paid, so no order could ever be settled; add one");
+}
+
+void rules_compile_closing(struct rules *out, const struct http_channel_spec *spec, struct blame *blame)
+{
+    *out = (struct rules){.items = blame_array(blame, spec->rule_count, sizeof(*out->items))};
+    for (unsigned i = 0; out->items && i < spec->rule_count; i++)
+        rule_compile(out, spec, blame);
+    if (!rules_have(out, EVIDENCE_CLOSED))
+        blame_key(blame, "rules", "no rule yields closed, so closing could never be seen to work; add one");
 }
 
 static void rule_finish(struct rule *rule)

@@ -113,7 +113,7 @@ static void closing_settle(struct config_reader *reader, struct channel_draft *d
 {
     char path[CONFIG_PATH_BYTES];
     draft->policy.can_close = channel->can_close;
-    snprintf(path, sizeof(path), "%s.close", prefix);
+    snprintf(path, sizeof(path), "%s.close_at_horizon", prefix);
     if (draft->policy.closes && !channel->can_close)
         config_blame(reader, path, "this channel can not be asked to close anything; remove the key");
 }

@@ -183,12 +183,19 @@ const struct config_key config_keys[] = {
              .sentence = "What the body is."),
     HTTP_KEY("auth", MAPPING, KEY_NOWHERE, 0, 0, .otherwise = "none",
              .sentence = "How the question is authenticated, with the secret of secret_file."),
-    HTTP_KEY("auth.type", CHOICE, SPEC(auth), 1, 16, .unit = "none|header|basic|bearer|hmac-sha256",
+    HTTP_KEY("auth.type", CHOICE, SPEC(auth), 1, 16, .unit = "none|header|basic|bearer|hmac-sha256|oauth2",
              .value = "none", .sample = "bearer", .sentence = "The way it is done."),
     HTTP_KEY("auth.header", TEXT, SPEC(auth_header), 1, 128, .otherwise = "none", .sample = "#X-Signature",
              .sentence = "header and hmac-sha256: the header's name."),
     HTTP_KEY("auth.user", TEXT, SPEC(auth_user), 1, 256, .otherwise = "none", .sample = "#shop",
-             .sentence = "basic: the user."),
+             .sentence = "basic: the user. oauth2: the client's id."),
+    HTTP_KEY(
+        "auth.token_url", TEXT, SPEC(auth_token_url), 1, 2048, .otherwise = "none",
+        .sample = "#https://api-m.paypal.com/v1/oauth2/token",
+        .sentence =
+            "oauth2: where an access token is had by client credentials; it is kept, and renewed in time."),
+    HTTP_KEY("auth.scope", TEXT, SPEC(auth_scope), 1, 1024, .otherwise = "none", .sample = "#payments.read",
+             .sentence = "oauth2: the scope that is asked for."),
     HTTP_KEY("auth.text", TEXT, SPEC(auth_text), 1, 4096, .otherwise = "none",
              .sample = "#\"{timestamp}{method}{path}{body}\"",
              .sentence = "hmac-sha256: what is signed, a template; also {method} {path} {query} {body}."),
@@ -344,6 +351,51 @@ const struct config_key config_keys[] = {
     CHANNEL_KEY("rules[].when[].is", TEXTS, WHEN(is), 0, 64, .otherwise = "there, and not null",
                 .sentence = "the values that fit: texts, integers, true, false, null"),
 
+    HTTP_KEY(
+        "close", MAPPING, KEY_NOWHERE, 0, 0, .otherwise = "it can not be closed",
+        .sentence =
+            "How the channel is asked to close a payment that is still pending at its end; what it answers "
+            "settles nothing, a query follows."),
+    HTTP_KEY("close.url", TEXT, SPEC(close.url), 1, 2048,
+             .sample = "https://api.stripe.com/v1/payment_intents/{number}/cancel",
+             .sentence = "Whom to ask, a template."),
+    HTTP_KEY("close.method", CHOICE, SPEC(close.method), 1, 16, .unit = "GET|POST", .value = "POST",
+             .sentence = "How it is asked."),
+    HTTP_KEY("close.headers", LIST, SPEC(close.headers), 0, 16, .otherwise = "none",
+             .size = sizeof(struct http_header_spec),
+             .sample = "- {name: Stripe-Version, value: 2026-07-29.dahlia}\n"
+                       "- {name: Idempotency-Key, value: \"{order_no}-cancel\"}\n",
+             .sentence = "Headers of its own."),
+    HTTP_KEY("close.headers[].name", TEXT, HEADER(name), 1, 128, .sentence = "the header's name"),
+    HTTP_KEY("close.headers[].value", TEXT, HEADER(value), 1, 1024, .sentence = "its value, a template"),
+    HTTP_KEY("close.body", TEXT, SPEC(close.body), 1, 16 * KIB, .otherwise = "none",
+             .sample = "#'{\"number\": \"{number}\"}'", .sentence = "What is posted, a template."),
+    HTTP_KEY("close.body_type", CHOICE, SPEC(close.body_type), 1, 16, .unit = "json|form", .value = "json",
+             .sentence = "What the body is."),
+    HTTP_KEY("close.rules", LIST, SPEC(close.rules), 1, 64, .size = sizeof(struct http_rule_spec),
+             .sample =
+                 "- {name: canceled, evidence: closed, http: [200], when: [{at: /status, is: [canceled]}]}\n"
+                 "- {name: too_late, evidence: pending, http: [400],\n"
+                 "   when: [{at: /error/code, is: [payment_intent_unexpected_state]}]}\n",
+             .sentence = "What answers to closing mean, as rules; they are kept in the audit."),
+    HTTP_KEY("close.rules[].name", TEXT, RULE(name), 1, RULE_BYTES - 1, .otherwise = "rules[N]",
+             .sentence = "its name in the audit"),
+    HTTP_KEY("close.rules[].evidence", CHOICE, RULE(evidence), 1, 32,
+             .unit = "paid|closed|pending|not_found|rate_limited|unauthorized|server_error",
+             .sentence = "what the answer says"),
+    HTTP_KEY("close.rules[].http", TEXTS, RULE(http), 0, 64, .otherwise = "any",
+             .sentence = "HTTP statuses (200) or classes (5xx)"),
+    HTTP_KEY("close.rules[].when", LIST, RULE(when), 0, 16, .otherwise = "always",
+             .size = sizeof(struct http_condition_spec), .sentence = "conditions that must all hold"),
+    HTTP_KEY("close.rules[].when[].over", TEXT, WHEN(over), 0, 256, .otherwise = "the whole answer",
+             .sentence = "pointer to elements, as /items/*"),
+    HTTP_KEY("close.rules[].when[].at", TEXT, WHEN(at), 0, 256, .otherwise = "the element itself",
+             .sentence = "pointer to the value, in the answer or in each element"),
+    HTTP_KEY("close.rules[].when[].match", CHOICE, WHEN(match), 1, 16, .unit = "any|all|none", .value = "any",
+             .sentence = "of several values: how many must fit"),
+    HTTP_KEY("close.rules[].when[].is", TEXTS, WHEN(is), 0, 64, .otherwise = "there, and not null",
+             .sentence = "the values that fit: texts, integers, true, false, null"),
+
     CHANNEL_KEY(
         "schedule", DURATIONS, POLICY(schedule), 1, 30 * DAY_MS, .unit = "one to 32, spaces between",
         .value = "5s 30s 1m 3m 5m 10m 30m 1h", .sample = "5s 30s 1m 3m 5m 10m 30m 1h",
@@ -373,11 +425,10 @@ const struct config_key config_keys[] = {
                 .sample = "24h",
                 .sentence = "End of an attempt that names no expiry, counted from its creation."),
     CHANNEL_KEY(
-        "close", BOOLEAN, POLICY(closes), 0, 1, .value = "no",
+        "close_at_horizon", BOOLEAN, POLICY(closes), 0, 1, .value = "no",
         .sentence =
-            "What is still pending at its end is closed at the channel; where an attempt named its expiry "
-            "that is done anyway, if the channel can close (alipay, wechatpay, and http with a close "
-            "section)."),
+            "What is still pending at its end is closed at the channel, where the attempt named its expiry; "
+            "this says: also where it did not. alipay, wechatpay, and http with close."),
     CHANNEL_KEY("tail", DURATIONS, POLICY(tail), SECOND_MS, 400 * DAY_MS, .unit = "up to 32, spaces between",
                 .otherwise = "none", .sample = "#10m 25h 7d",
                 .typed = {[CHANNEL_ALIPAY] = "10m 25h 7d",

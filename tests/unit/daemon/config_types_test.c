@@ -156,7 +156,7 @@ static void the_keys_of_a_life_hold(void **state)
 {
     (void)state;
     struct config *config =
-        text_load(&world.fixture, wechat_text("    close: true\n    tail: 5m 1h\n    late: accept\n"
+        text_load(&world.fixture, wechat_text("    close_at_horizon: true\n    tail: 5m 1h\n    late: accept\n"
                                               "    schedules:\n"
                                               "      - {method: code, until: 1m, schedule: 5s}\n"
                                               "      - {until: 10m, schedule: 30s 1m}\n"));
@@ -176,8 +176,8 @@ static void the_keys_of_a_life_hold(void **state)
 static void what_can_not_close_is_not_told_to(void **state)
 {
     (void)state;
-    snprintf(world.text, sizeof(world.text), HEAD "channels:\n" HTTP_CHANNEL "    close: true\n");
-    refused(world.text, "channels[0].close", "this channel can not be asked to close anything");
+    snprintf(world.text, sizeof(world.text), HEAD "channels:\n" HTTP_CHANNEL "    close_at_horizon: true\n");
+    refused(world.text, "channels[0].close_at_horizon", "this channel can not be asked to close anything");
 }
 
 static void a_tail_goes_forward(void **state)
