@@ -24,7 +24,7 @@ void purse_finish(struct purse *purse)
     purse->grant = NULL;
 }
 
-bool purse_fill(struct purse *purse, const struct grant *grant, int64_t now_ms)
+bool purse_fill(struct purse *purse, const struct grant *grant, uint64_t number, int64_t now_ms)
 {
     struct grant *kept = grant ? malloc(sizeof(*kept)) : NULL;
     purse->fetching = false;
@@ -34,13 +34,14 @@ bool purse_fill(struct purse *purse, const struct grant *grant, int64_t now_ms)
     *kept = *grant;
     purse_finish(purse);
     purse->grant = kept;
+    purse->number = number;
     purse->ends_at_ms = now_ms + grant->lifetime_ms;
     purse->renew_at_ms = now_ms + grant->lifetime_ms / 10 * 9;
     return true;
 }
 
-void purse_refuse(struct purse *purse, const char *token)
+void purse_refuse(struct purse *purse, uint64_t number)
 {
-    if (purse->grant && strcmp(purse->grant->token, token) == 0)
+    if (purse->number == number)
         purse_finish(purse);
 }

@@ -7,6 +7,7 @@
 
 struct purse {
     struct grant *grant; /* NULL: none */
+    uint64_t number; /* which one it is, of all that its worker had; tells a newer one from the one refused */
     int64_t ends_at_ms;
     int64_t renew_at_ms; /* at nine tenths of its life */
     bool fetching;
@@ -17,9 +18,9 @@ const char *purse_token(const struct purse *purse, int64_t now_ms);
 /* It is time to fetch one, and nobody does yet. */
 bool purse_is_due(const struct purse *purse, int64_t now_ms);
 /* What was fetched; NULL: nothing came, the old one serves as long as it does. False without memory: the same. */
-bool purse_fill(struct purse *purse, const struct grant *grant, int64_t now_ms);
-/* The channel refused this token: it is dropped, unless a newer one came meanwhile. */
-void purse_refuse(struct purse *purse, const char *token);
+bool purse_fill(struct purse *purse, const struct grant *grant, uint64_t number, int64_t now_ms);
+/* The channel refused the grant of this number: it is dropped, unless a newer one came meanwhile. */
+void purse_refuse(struct purse *purse, uint64_t number);
 void purse_finish(struct purse *purse);
 
 #endif

@@ -153,9 +153,10 @@ static bool begin(struct transfer *transfer, const struct channel *channel, stru
     transfer->question = question;
     transfer->request = (struct request){0};
     transfer->body_bytes = transfer->header_bytes = 0;
-    transfer->head_complete = transfer->too_large = transfer->refused = false;
+    transfer->head_complete = transfer->too_large = transfer->refused = transfer->turned = false;
     transfer->started_ms = clock_ms(CLOCK_MONOTONIC);
     int error = request_make(transfer, token, &why);
+    transfer->moment.token = NULL; /* it may be renewed before the answer is here */
     if (error == 0)
         return request_send(transfer, evidence);
     code_set(evidence, why && *why ? why : strerror(-error));
@@ -212,11 +213,13 @@ static bool nothing_was_sent(const struct transfer *transfer, CURLcode result)
 bool transfer_turns(struct transfer *transfer, CURLcode result)
 {
     struct request *request = &transfer->request;
-    if (!request->second_url || !nothing_was_sent(transfer, result) || left_ms(transfer) <= 0)
+    char *first = request->url;
+    if (!request->second_url || transfer->turned || !nothing_was_sent(transfer, result) ||
+        left_ms(transfer) <= 0)
         return false;
-    free(request->url);
+    transfer->turned = true;
     request->url = request->second_url;
-    request->second_url = NULL;
+    request->second_url = first; /* wiped with the request */
     if (!may_be_sent(transfer))
         return false;
     int shown = (int)strcspn(request->url, "?");

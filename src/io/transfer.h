@@ -19,6 +19,7 @@ struct transfer {
     const struct channel *channel; /* of what is under way */
     struct question *question;     /* NULL while idle, and while a grant is fetched */
     struct moment moment;
+    uint64_t grant_number; /* of the grant that the question carries */
     struct request request;
     struct curl_slist headers[REQUEST_HEADERS_MAX];
     int64_t started_ms;
@@ -26,7 +27,8 @@ struct transfer {
     size_t body_bytes;
     size_t body_room;
     size_t header_bytes;
-    bool plain; /* the URL is http:// */
+    bool plain;  /* the URL is http:// */
+    bool turned; /* to the second host */
     bool head_complete;
     bool too_large; /* why a callback ended it */
     bool refused;
@@ -36,7 +38,7 @@ struct transfer {
 struct transfer *transfer_create(const struct channel *channel, const char *user_agent);
 void transfer_destroy(struct transfer *transfer);
 
-/* Has the question built; token: the grant's, or NULL. False when it can not be sent: its evidence is filled in, the
+/* Has the question built; token: the grant's, or NULL, needed no longer than this call. False when it can not be sent: its evidence is filled in, the
  * transfer is idle again. */
 bool transfer_begin(struct transfer *transfer, struct question *question, const char *token);
 /* The same for a grant. */

@@ -1,6 +1,6 @@
 /* A worker's thread: takes questions from its inbox, carries them, leaves answers in its outbox. Blocks in
  * epoll_wait only; wakes for its sockets, libcurl's timer and its bell. Knows nothing of the engine or the
- * loop but the mailbox. Its idle transfers stand in kits, one per channel. */
+ * loop but the mailbox. Its transfers and grants stand in kits, one per channel: kit.h. */
 #include "io/worker.h"
 
 #include <errno.h>
@@ -12,22 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "io/purse.h"
-#include "io/transfer.h"
+#include "io/kit.h"
 
 #define EVENTS_MAX 128
 #define POST_AT    32 /* answers that are worth waking the loop for while more are coming in */
-
-/* The transfers of one channel. A stale one's are not kept when they end. */
-struct kit {
-    const struct channel *channel; /* only compared */
-    struct transfer *idle;
-    int busy;
-    struct purse purse;
-    struct question_list waiting; /* for the grant that is being fetched */
-    bool stale;
-    struct kit *next;
-};
 
 static int64_t now_ms(void)
 {
@@ -56,96 +44,6 @@ void list_move(struct question_list *from, struct question_list *to)
     *from = (struct question_list){0};
 }
 
-/* --- kits
- * -------------------------------------------------------------------------------------------------------------
- */
-
-static struct kit *kit_find(struct worker *worker, const struct channel *channel)
-{
-    struct kit *kit = worker->kits;
-    while (kit && (kit->channel != channel || kit->stale))
-        kit = kit->next;
-    return kit;
-}
-
-static struct kit *kit_of(struct worker *worker, const struct channel *channel)
-{
-    struct kit *kit = kit_find(worker, channel);
-    if (kit || !(kit = calloc(1, sizeof(*kit))))
-        return kit;
-    kit->channel = channel;
-    kit->next = worker->kits;
-    worker->kits = kit;
-    return kit;
-}
-
-static void kit_empty(struct kit *kit)
-{
-    while (kit->idle) {
-        struct transfer *transfer = kit->idle;
-        kit->idle = transfer->next;
-        transfer_destroy(transfer);
-    }
-}
-
-/* A channel is going away: it has no question under way, the others lose no more than their idle transfers.
- */
-static void kits_forget(struct worker *worker)
-{
-    for (struct kit **link = &worker->kits; *link;) {
-        struct kit *kit = *link;
-        kit_empty(kit);
-        kit->stale = true;
-        if (kit->busy > 0) {
-            link = &kit->next;
-            continue;
-        }
-        *link = kit->next;
-        purse_finish(&kit->purse);
-        free(kit);
-    }
-}
-
-static struct transfer *transfer_take(struct worker *worker, const struct channel *channel)
-{
-    struct kit *kit = kit_of(worker, channel);
-    if (!kit)
-        return NULL;
-    struct transfer *transfer = kit->idle;
-    if (transfer)
-        kit->idle = transfer->next;
-    else
-        transfer = transfer_create(channel, worker->user_agent);
-    if (!transfer)
-        return NULL;
-    kit->busy++;
-    transfer->kit = kit;
-    transfer->prev = NULL;
-    transfer->next = worker->busy;
-    if (worker->busy)
-        worker->busy->prev = transfer;
-    worker->busy = transfer;
-    return transfer;
-}
-
-static void busy_unlink(struct worker *worker, struct transfer *transfer)
-{
-    *(transfer->prev ? &transfer->prev->next : &worker->busy) = transfer->next;
-    if (transfer->next)
-        transfer->next->prev = transfer->prev;
-}
-
-static void transfer_put(struct worker *worker, struct transfer *transfer)
-{
-    struct kit *kit = transfer->kit;
-    busy_unlink(worker, transfer);
-    kit->busy--;
-    transfer->next = kit->idle;
-    kit->idle = transfer;
-    if (kit->stale)
-        kit_empty(kit);
-}
-
 /* --- questions and answers ------------------------------------------------------------------------------ */
 
 static void no_memory_tell(struct worker *worker, struct question *question)
@@ -154,12 +52,17 @@ static void no_memory_tell(struct worker *worker, struct question *question)
     list_push(&worker->answered, question);
 }
 
-static void question_send(struct worker *worker, struct question *question, const char *token)
+/* purse: of the grant that it carries, NULL: of none. */
+static void question_send(struct worker *worker, struct question *question, const struct purse *purse)
 {
     struct transfer *transfer = transfer_take(worker, question->channel);
+    const char *token = purse ? purse->grant->token : NULL;
     if (!transfer) {
         no_memory_tell(worker, question);
-    } else if (!transfer_begin(transfer, question, token)) {
+        return;
+    }
+    transfer->grant_number = purse ? purse->number : 0;
+    if (!transfer_begin(transfer, question, token)) {
         transfer_put(worker, transfer);
         list_push(&worker->answered, question);
     } else if (curl_multi_add_handle(worker->multi, transfer->easy) != CURLM_OK) {
@@ -169,18 +72,20 @@ static void question_send(struct worker *worker, struct question *question, cons
     }
 }
 
-/* Fetching a grant came to its end. Whoever waits goes on with it, or has the fault for an answer. */
+/* Fetching a grant came to its end. Whoever waits goes on with it, or with the old one while that serves, or has the
+ * fault for an answer. */
 static void grant_arrive(struct worker *worker, struct kit *kit, const struct grant *grant,
                          const struct evidence *fault)
 {
     struct question_list waiting = {0};
-    bool filled = purse_fill(&kit->purse, grant, now_ms());
+    bool serves =
+        purse_fill(&kit->purse, grant, ++worker->grants, now_ms()) || purse_token(&kit->purse, now_ms());
     list_move(&kit->waiting, &waiting);
     while (waiting.first) {
         struct question *question = waiting.first;
         waiting.first = question->next;
-        if (filled) {
-            question_send(worker, question, kit->purse.grant->token);
+        if (serves) {
+            question_send(worker, question, &kit->purse);
             continue;
         }
         *question->evidence =
@@ -204,24 +109,27 @@ static void grant_fetch(struct worker *worker, struct kit *kit, const struct cha
     grant_arrive(worker, kit, NULL, &fault);
 }
 
+/* Whoever finds that the grant is due waits for the new one, although the old one may serve: so there is no fetch
+ * without a question under way, and none outlives its channel. */
 static void question_start(struct worker *worker, struct question *question)
 {
     const struct channel *channel = question->channel;
-    struct kit *kit = channel->needs_grant ? kit_of(worker, channel) : NULL;
     if (!channel->needs_grant) {
         question_send(worker, question, NULL);
         return;
     }
+    struct kit *kit = kit_of(worker, channel);
     if (!kit) {
         no_memory_tell(worker, question);
         return;
     }
-    const char *token = purse_token(&kit->purse, now_ms());
-    if (token)
-        question_send(worker, question, token);
-    else
-        list_push(&kit->waiting, question);
-    if (purse_is_due(&kit->purse, now_ms()))
+    bool due = purse_is_due(&kit->purse, now_ms());
+    if (!due && purse_token(&kit->purse, now_ms())) {
+        question_send(worker, question, &kit->purse);
+        return;
+    }
+    list_push(&kit->waiting, question);
+    if (due)
         grant_fetch(worker, kit, channel);
 }
 
@@ -243,7 +151,7 @@ static bool question_renews(struct transfer *transfer, CURLcode result)
     if (!transfer->channel->needs_grant || question->renewed || !transfer_is_refused(transfer, result))
         return false;
     question->renewed = true;
-    purse_refuse(&transfer->kit->purse, transfer->moment.token);
+    purse_refuse(&transfer->kit->purse, transfer->grant_number);
     return true;
 }
 
@@ -446,23 +354,11 @@ int worker_start(struct worker *worker, struct mailbox *mailbox, const char *use
     return result;
 }
 
-static void transfers_drop(struct worker *worker)
-{
-    while (worker->busy) {
-        struct transfer *transfer = worker->busy;
-        curl_multi_remove_handle(worker->multi, transfer->easy);
-        busy_unlink(worker, transfer);
-        transfer->kit->busy--;
-        transfer_destroy(transfer);
-    }
-    kits_forget(worker);
-}
-
 void worker_finish(struct worker *worker)
 {
     if (worker->runs)
         pthread_join(worker->thread, NULL);
-    transfers_drop(worker);
+    kits_finish(worker);
     if (worker->multi)
         curl_multi_cleanup(worker->multi);
     if (worker->epoll_fd >= 0)

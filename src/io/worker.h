@@ -39,7 +39,8 @@ struct worker {
     /* The worker's thread only. */
     CURLM *multi;
     int epoll_fd;
-    int64_t due_ms; /* when libcurl wants to be called; -1: not at all */
+    int64_t due_ms;  /* when libcurl wants to be called; -1: not at all */
+    uint64_t grants; /* fetched so far */
     struct kit *kits;
     struct transfer *busy;
     struct question_list answered; /* in this turn */

@@ -15,8 +15,9 @@ struct fake {
     char base[128]; /* "https://127.0.0.1:1234" */
     const char *method;
     const char *body;
-    const char *second;  /* base of the second host */
-    int64_t lifetime_ms; /* of grants */
+    const char *second;     /* base of the second host */
+    int64_t lifetime_ms;    /* of grants */
+    const char *token_path; /* where they are */
 };
 
 struct desk {
@@ -89,7 +90,9 @@ static inline void fake_interpret_close(const struct channel *channel, const str
 static inline int fake_build_grant(const struct channel *channel, const struct moment *moment,
                                    struct request *out, const char **why)
 {
-    struct lost_order asking = {.order_no = "grant", .channel_data = "/token"};
+    struct lost_order asking = {.order_no = "grant"};
+    snprintf(asking.channel_data, sizeof(asking.channel_data), "%s",
+             ((const struct fake *)channel)->token_path);
     return fake_build(channel, &asking, moment, out, why);
 }
 
@@ -142,7 +145,7 @@ static inline void fake_init(struct fake *fake, const char *scheme, const char *
         .build_grant = fake_build_grant,
         .interpret_grant = fake_interpret_grant,
     };
-    *fake = (struct fake){.method = "GET"};
+    *fake = (struct fake){.method = "GET", .token_path = "/token"};
     fake->head = (struct channel){.kind = &kind,
                                   .name = "fake",
                                   .transport = {.connect_timeout_ms = 2000,

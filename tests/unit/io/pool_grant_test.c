@@ -87,7 +87,7 @@ static struct purse filled(const char *token)
     struct purse purse = {.fetching = true};
     struct grant grant = {.lifetime_ms = 1000};
     snprintf(grant.token, sizeof(grant.token), "%s", token);
-    assert_true(purse_fill(&purse, &grant, 5000));
+    assert_true(purse_fill(&purse, &grant, 2, 5000));
     return purse;
 }
 
@@ -109,7 +109,7 @@ static void test_a_fetch_in_vain_leaves_the_old_one(void **state)
     (void)state;
     struct purse purse = filled("T1");
     purse.fetching = true;
-    assert_false(purse_fill(&purse, NULL, 5950));
+    assert_false(purse_fill(&purse, NULL, 3, 5950));
     assert_string_equal(purse_token(&purse, 5951), "T1");
     assert_false(purse_is_due(&purse, 5951)); /* not with every question */
     assert_true(purse_is_due(&purse, 6000));  /* nothing serves any more */
@@ -120,9 +120,9 @@ static void test_only_the_refused_token_is_dropped(void **state)
 {
     (void)state;
     struct purse purse = filled("T2");
-    purse_refuse(&purse, "T1"); /* a slow answer to an older one */
+    purse_refuse(&purse, 1); /* a slow answer to an older one */
     assert_non_null(purse_token(&purse, 5000));
-    purse_refuse(&purse, "T2");
+    purse_refuse(&purse, 2);
     assert_null(purse_token(&purse, 5000));
     assert_true(purse_is_due(&purse, 5000));
 }
@@ -138,6 +138,66 @@ static void test_a_refused_token_is_renewed_once(void **state)
         assert_string_equal(evidences[i].channel_number, "Bearer T2");
     }
     assert_int_equal(atomic_load(&web.tokens), 2);
+}
+
+/* Refused with a token that was renewed meanwhile, and is freed: the newer one is left alone. */
+static void test_a_late_refusal_of_an_older_token(void **state)
+{
+    (void)state;
+    static struct question questions[2];
+    static struct lost_order orders[2];
+    ask_many(&fake);
+    atomic_store(&web.tokens_valid, 2); /* revoked */
+    int before = desk.answers;
+    for (int i = 0; i < 2; i++) {
+        orders[i] = order_for(i == 0 ? "/guarded" : "/guarded/slowly");
+        questions[i] =
+            (struct question){.channel = &fake.head, .order = &orders[i], .evidence = &evidences[i]};
+        pool_ask(desk.pool, &questions[i]);
+    }
+    pool_flush(desk.pool);
+    loop_until(&desk.loop, &desk.answers, before + 2);
+    for (int i = 0; i < 2; i++)
+        assert_string_equal(evidences[i].channel_number, "Bearer T2");
+    assert_int_equal(atomic_load(&web.tokens), 2);
+}
+
+/* Not behind its back: a channel without a question under way may be destroyed at any time. */
+static void test_who_finds_it_due_waits_for_the_new_one(void **state)
+{
+    (void)state;
+    fake.lifetime_ms = 1000;
+    ask_many(&fake);
+    usleep(920000);
+    assert_string_equal(ask_path(&desk, &fake, "/guarded").channel_number, "Bearer T2");
+    assert_int_equal(atomic_load(&web.tokens), 2);
+}
+
+static void test_a_renewal_in_vain_is_nobodys_fault_while_the_old_one_serves(void **state)
+{
+    (void)state;
+    fake.lifetime_ms = 4000;
+    uint64_t start = uv_hrtime();
+    ask_many(&fake);
+    usleep(3620000);
+    atomic_store(&web.tokens_fail, 1);
+    struct evidence evidence = ask_path(&desk, &fake, "/guarded");
+    if (uv_hrtime() - start > 4000 * 1000000ull)
+        skip(); /* too busy a machine: it may have ended */
+    assert_kind(evidence, EVIDENCE_PAID);
+    assert_string_equal(evidence.channel_number, "Bearer T1");
+    assert_int_equal(atomic_load(&web.tokens), 2);
+}
+
+static void test_half_a_token_is_none(void **state)
+{
+    (void)state;
+    fake.token_path = "/cut";
+    ask_many(&fake);
+    for (int i = 0; i < MANY; i++)
+        assert_kind(evidences[i], EVIDENCE_UNREACHABLE);
+    fake.token_path = "/token";
+    assert_string_equal(ask_path(&desk, &fake, "/guarded").channel_number, "Bearer T1");
 }
 
 static void test_a_second_refusal_is_an_answer(void **state)
@@ -214,6 +274,10 @@ int main(void)
         cmocka_unit_test(test_a_fetch_in_vain_leaves_the_old_one),
         cmocka_unit_test(test_only_the_refused_token_is_dropped),
         DESK(test_a_refused_token_is_renewed_once),
+        DESK(test_a_late_refusal_of_an_older_token),
+        DESK(test_who_finds_it_due_waits_for_the_new_one),
+        DESK(test_a_renewal_in_vain_is_nobodys_fault_while_the_old_one_serves),
+        DESK(test_half_a_token_is_none),
         DESK(test_a_second_refusal_is_an_answer),
         DESK(test_a_fetch_in_vain_is_the_fault_of_all_who_waited),
         DESK(test_nobody_to_ask_for_a_token),

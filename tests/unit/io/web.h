@@ -205,7 +205,9 @@ static inline enum MHD_Result web_handle(void *self, struct MHD_Connection *conn
     }
     web_remember(web, connection, method, *body_bytes);
     atomic_fetch_add(&web->requests, 1);
-    struct MHD_Response *response = strcmp(url, "/guarded") == 0
+    if (strcmp(url, "/guarded/slowly") == 0)
+        usleep(300000);
+    struct MHD_Response *response = strncmp(url, "/guarded", 8) == 0
                                         ? web_guarded(web, web_header(connection, "Authorization"), &status)
                                         : web_answer(web, url, &status);
     enum MHD_Result result = MHD_queue_response(connection, status, response);
