@@ -45,17 +45,22 @@ static int desk_down(void **state)
 
 static struct evidence evidences[MANY];
 
-static void ask_many(const struct fake *asked)
+static void send_many(const struct fake *asked)
 {
     static struct question questions[MANY];
     static struct lost_order order;
     order = order_for("/guarded");
-    int before = desk.answers;
     for (int i = 0; i < MANY; i++) {
         questions[i] = (struct question){.channel = &asked->head, .order = &order, .evidence = &evidences[i]};
         pool_ask(desk.pool, &questions[i]);
     }
     pool_flush(desk.pool);
+}
+
+static void ask_many(const struct fake *asked)
+{
+    int before = desk.answers;
+    send_many(asked);
     loop_until(&desk.loop, &desk.answers, before + MANY);
 }
 
@@ -251,6 +256,19 @@ static void test_a_channel_that_goes_takes_its_token_along(void **state)
     assert_string_equal(ask_path(&desk, &fake, "/guarded").channel_number, "Bearer T2");
 }
 
+/* They have the token that they waited for; nobody has it after them. */
+static void test_forgotten_while_they_wait(void **state)
+{
+    (void)state;
+    send_many(&fake);
+    usleep(20000); /* the token is on its way */
+    pool_forget(desk.pool, &fake.head);
+    loop_until(&desk.loop, &desk.answers, MANY);
+    for (int i = 0; i < MANY; i++)
+        assert_string_equal(evidences[i].channel_number, "Bearer T1");
+    assert_string_equal(ask_path(&desk, &fake, "/guarded").channel_number, "Bearer T2");
+}
+
 static void test_the_end_comes_while_they_wait(void **state)
 {
     (void)state;
@@ -283,6 +301,7 @@ int main(void)
         DESK(test_nobody_to_ask_for_a_token),
         DESK(test_every_channel_has_its_own),
         DESK(test_a_channel_that_goes_takes_its_token_along),
+        DESK(test_forgotten_while_they_wait),
         DESK(test_the_end_comes_while_they_wait),
     };
     return cmocka_run_group_tests(tests, world_open, world_close);
