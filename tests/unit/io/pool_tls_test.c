@@ -126,6 +126,34 @@ static void test_the_systems_authorities_do_not_know_it(void **state)
     assert_kind(ask_path(&desk, &fake, "/fine"), EVIDENCE_UNTRUSTED);
 }
 
+/* Somebody else answers there: not a host that can not be reached. */
+static void test_an_untrusted_first_host_is_no_reason_for_the_second(void **state)
+{
+    (void)state;
+    char here[64];
+    snprintf(here, sizeof(here), "https://127.0.0.1:%u", web.port);
+    snprintf(fake.base, sizeof(fake.base), "https://127.0.0.2:%u", web.port);
+    fake.second = here;
+    assert_kind(ask_path(&desk, &fake, "/fine"), EVIDENCE_UNTRUSTED);
+    assert_int_equal(atomic_load(&web.requests), 0);
+}
+
+static void test_a_first_host_that_hangs_up_during_tls_is(void **state)
+{
+    (void)state;
+    char here[64];
+    struct parrot parrot;
+    parrot_open(&parrot, "", 0, "");
+    snprintf(here, sizeof(here), "https://127.0.0.1:%u", web.port);
+    snprintf(fake.base, sizeof(fake.base), "https://127.0.0.1:%u", parrot.port);
+    fake.second = here;
+    fake.method = "POST";
+    fake.body = "asked=once";
+    assert_kind(ask_path(&desk, &fake, "/fine"), EVIDENCE_PAID);
+    assert_int_equal(atomic_load(&web.requests), 1);
+    parrot_close(&parrot);
+}
+
 static void test_a_ca_file_that_is_not_there(void **state)
 {
     char missing[] = "/nowhere/ca.crt";
@@ -262,6 +290,8 @@ int main(void)
         TEST(test_the_right_authority_is_trusted),
         TEST(test_another_authority_is_not),
         TEST(test_the_systems_authorities_do_not_know_it),
+        TEST(test_an_untrusted_first_host_is_no_reason_for_the_second),
+        TEST(test_a_first_host_that_hangs_up_during_tls_is),
         TEST(test_a_ca_file_that_is_not_there),
         TEST(test_another_host_is_not_trusted),
         TEST(test_a_server_without_tls),
