@@ -1,10 +1,10 @@
-/* Alipay's gateway (`type: alipay`): method alipay.trade.query, and alipay.trade.close, signed with RSA2. Facts and their
- * sources: doc/channel.md; statuses and error codes as Alipay documents them for alipay.trade.query.
+/* Alipay's gateway (`type: alipay`): alipay.trade.query and alipay.trade.close, signed with RSA2. Facts and their sources:
+ * doc/channel.md; statuses and error codes as Alipay documents them for these two methods.
  *
- * Ours is an answer in which out_trade_no (or, for an attempt asked by it, trade_no) is our number. `number` of a lost
- * order is out_trade_no. The answer is verified over the exact bytes of our method's own node, a direct child of the
- * document that occurs once; an answer that does not verify (error_response need not be signed) is never more than a
- * reason to ask again. */
+ * The attempt's number is out_trade_no; an attempt whose channel_data names a trade_no is asked by that. Ours is an answer that
+ * names what was asked by. It is verified over the exact bytes of our method's own node, a direct child of the document that
+ * occurs once, and read from these very bytes. An answer that does not verify (error_response need not be signed) is never
+ * more than a reason to ask again. */
 #ifndef MAKEGOOD_CHANNEL_ALIPAY_H
 #define MAKEGOOD_CHANNEL_ALIPAY_H
 
@@ -21,7 +21,7 @@ struct alipay_spec {
     const char *public_key;  /* key mode: Alipay's; NULL in certificate mode */
     /* Certificate mode: all three, and no public_key. */
     const char *app_certificate;
-    const char *alipay_certificate;
+    const char *alipay_certificate; /* while Alipay changes it, the old one and the new one together */
     const char *root_certificates;
     struct transport transport; /* copied */
 };

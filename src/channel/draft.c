@@ -22,6 +22,11 @@ static bool draft_fits(struct draft *draft, size_t length)
     return true;
 }
 
+void draft_reserve(struct draft *draft, size_t length)
+{
+    draft_fits(draft, length);
+}
+
 void draft_add(struct draft *draft, const char *bytes, size_t length)
 {
     if (!draft_fits(draft, length))

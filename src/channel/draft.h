@@ -1,5 +1,5 @@
 /* Draft: a text that grows while a request is written. Memory failure sticks and is seen when the text is
- * taken. Any thread; never holds a secret (growing leaves copies behind). */
+ * taken. Any thread. Growing leaves copies behind: whoever writes a secret reserves the room for it, and wipes. */
 #ifndef MAKEGOOD_CHANNEL_DRAFT_H
 #define MAKEGOOD_CHANNEL_DRAFT_H
 
@@ -13,6 +13,8 @@ struct draft {
     bool failed;
 };
 
+/* Room beforehand, so that a text of this length is never moved. */
+void draft_reserve(struct draft *draft, size_t length);
 void draft_add(struct draft *draft, const char *bytes, size_t length);
 void draft_say(struct draft *draft, const char *text);
 /* The NUL-terminated text, now the caller's; NULL when memory was out. The draft is empty again. */

@@ -126,7 +126,8 @@ static void wrong_includes_are_refused(void **state)
 #define CHANNEL_SYMBOLS                                                                                      \
     TEXT_SYMBOLS "inet_pton HMAC OPENSSL_cleanse CRYPTO_memcmp EVP_Digest EVP_EncodeBlock EVP_DecodeBlock "  \
                  "EVP_MD_fetch EVP_MD_free EVP_sha256 EVP_sha1 EVP_md5 curl_easy_escape curl_free gmtime_r " \
-                 "BIO_new_mem_buf BIO_free BN_bn2dec BN_bn2hex BN_free CRYPTO_free ERR_clear_error "
+                 "BIO_new_mem_buf BIO_new BIO_s_mem BIO_ctrl BIO_free BN_bn2dec BN_bn2hex BN_free "          \
+                 "CRYPTO_free ERR_clear_error "
 
 static bool starts_with(const char *text, const char *start)
 {
