@@ -107,6 +107,8 @@ static void policy_make(struct channel_draft *draft)
     struct policy *policy = &draft->policy;
     snprintf(policy->channel, sizeof(policy->channel), "%s", draft->spec.name ? draft->spec.name : "");
     policy->timeout_ms = draft->spec.transport.timeout_ms;
+    if (draft->spec.auth && strcmp(draft->spec.auth, "oauth2") == 0)
+        policy->timeout_ms *= 4; /* token, question, and both once more after a 401 */
     policy->accept_late = draft->late && strcmp(draft->late, "accept") == 0;
     for (unsigned i = 0; i < draft->plan_count && i < PLANS_MAX; i++) {
         struct schedule_plan *plan = &policy->plans[policy->plan_count++];

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "channel/alipay.h"
 #include "channel/unionpay.h"
 #include "channel/wechatpay.h"
 #include "daemon/config_secret.h"
@@ -57,6 +58,27 @@ static int http_make(struct channel **out, struct material *material, const stru
     struct http_channel_spec spec = draft->spec;
     spec.secret = file_take(material, "secret_file", draft->secret_file, SECRECY_GUARDED);
     return http_channel_create(out, &spec, material->prefix, faults);
+}
+
+static int alipay_make(struct channel **out, struct material *material, const struct channel_draft *draft,
+                       struct faults *faults)
+{
+    const struct alipay_spec spec = {
+        .name = draft->spec.name,
+        .url = draft->spec.url,
+        .app_id = draft->app_id,
+        .app_auth_token =
+            file_take(material, "app_auth_token_file", draft->app_auth_token_file, SECRECY_GUARDED),
+        .private_key = file_take(material, "private_key_file", draft->private_key_file, SECRECY_GUARDED),
+        .public_key = file_take(material, "public_key_file", draft->public_key_file, SECRECY_OPEN),
+        .app_certificate = file_take(material, "certificate_file", draft->certificate_file, SECRECY_OPEN),
+        .alipay_certificate =
+            file_take(material, "alipay_certificate_file", draft->alipay_certificate_file, SECRECY_OPEN),
+        .root_certificates =
+            file_take(material, "root_certificates_file", draft->root_certificates_file, SECRECY_OPEN),
+        .transport = draft->spec.transport,
+    };
+    return material->failed ? -EINVAL : alipay_create(out, &spec, material->prefix, faults);
 }
 
 static int wechatpay_make(struct channel **out, struct material *material, const struct channel_draft *draft,
@@ -124,6 +146,7 @@ struct channel *config_channel_make(struct config_reader *reader, struct channel
     static int (*const makers[CHANNEL_TYPES])(struct channel **, struct material *,
                                               const struct channel_draft *, struct faults *) = {
         [CHANNEL_HTTP] = http_make,
+        [CHANNEL_ALIPAY] = alipay_make,
         [CHANNEL_WECHATPAY] = wechatpay_make,
         [CHANNEL_UNIONPAY] = unionpay_make,
     };
@@ -131,7 +154,7 @@ struct channel *config_channel_make(struct config_reader *reader, struct channel
     struct channel *channel = NULL;
     struct faults faults;
     enum channel_type type = CHANNEL_HTTP;
-    if (draft->type && (!channel_type_parse(draft->type, &type) || !makers[type]))
+    if (draft->type && !channel_type_parse(draft->type, &type))
         return NULL; /* blamed already */
     faults_init(&faults);
     if (makers[type](&channel, &material, draft, &faults) == -ENOMEM)

@@ -157,7 +157,7 @@ const struct config_key config_keys[] = {
     CHANNEL_KEY(
         "type",
         CHOICE,
-        CHANNEL(type), 1, 16, .unit = "http|wechatpay|unionpay", .value = "http",
+        CHANNEL(type), 1, 16, .unit = "http|alipay|wechatpay|unionpay", .value = "http",
         .sentence =
             "http: HTTPS and JSON, described by the keys below. The others are built in: they sign, and "
             "verify what they are answered."),
