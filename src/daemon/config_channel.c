@@ -71,7 +71,7 @@ static int alipay_make(struct channel **out, struct material *material, const st
             file_take(material, "app_auth_token_file", draft->app_auth_token_file, SECRECY_GUARDED),
         .private_key = file_take(material, "private_key_file", draft->private_key_file, SECRECY_GUARDED),
         .public_key = file_take(material, "public_key_file", draft->public_key_file, SECRECY_OPEN),
-        .app_certificate = file_take(material, "certificate_file", draft->certificate_file, SECRECY_OPEN),
+        .app_certificate = file_take(material, "app_certificate_file", draft->certificate_file, SECRECY_OPEN),
         .alipay_certificate =
             file_take(material, "alipay_certificate_file", draft->alipay_certificate_file, SECRECY_OPEN),
         .root_certificates =

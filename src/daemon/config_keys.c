@@ -248,12 +248,12 @@ const struct config_key config_keys[] = {
                 16, .otherwise = "none", .sample = "#[/etc/makegood/wechatpay_platform.pem]",
                 .sentence =
                     "wechatpay: platform certificates; both kinds may be there, an answer names its key."),
-    SIGNING_KEY(
-        FOR(ALIPAY) | FOR(UNIONPAY), "certificate_file", TEXT, CHANNEL(certificate_file), 1, 4096,
-        .otherwise = "none", .sample = "#/etc/makegood/app_certificate.crt",
-        .sentence =
-            "Our own certificate. alipay: of the application, in certificate mode. unionpay: the one we sign "
-            "with; required."),
+    SIGNING_KEY(FOR(UNIONPAY), "certificate_file", TEXT, CHANNEL(certificate_file), 1, 4096,
+                .otherwise = "none", .sample = "#/etc/makegood/acp_sign.crt",
+                .sentence = "unionpay: our own certificate that we sign with; required."),
+    SIGNING_KEY(FOR(ALIPAY), "app_certificate_file", TEXT, CHANNEL(certificate_file), 1, 4096,
+                .otherwise = "none", .sample = "#/etc/makegood/app_certificate.crt",
+                .sentence = "alipay: the application's certificate, in certificate mode."),
     SIGNING_KEY(FOR(ALIPAY), "alipay_certificate_file", TEXT, CHANNEL(alipay_certificate_file), 1, 4096,
                 .otherwise = "none", .sample = "#/etc/makegood/alipay_certificate.crt",
                 .sentence = "alipay: Alipay's certificate, in certificate mode."),
