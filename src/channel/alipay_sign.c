@@ -103,8 +103,10 @@ json_t *alipay_verify(const struct alipay *alipay, const json_t *document, const
         snprintf(fault, CODE_BYTES, "unsigned");
     else if (!alipay_node_find(response->body, response->body_bytes, node_name, &node))
         snprintf(fault, CODE_BYTES, "node_missing");
+    else if (!key && !(serial && *serial))
+        snprintf(fault, CODE_BYTES, "certificate_unnamed");
     else if (!key)
-        snprintf(fault, CODE_BYTES, "certificate_unknown %.32s", serial ? serial : "");
+        snprintf(fault, CODE_BYTES, "certificate_unknown %.32s", serial);
     else if (!(answer = node_verify(key, sign, &node)))
         snprintf(fault, CODE_BYTES, "signature_wrong");
     return answer;

@@ -24,6 +24,22 @@ static void nothing_is_an_empty_text(void **state)
     free(text);
 }
 
+/* Else copies of a secret would stay behind. */
+static void a_reserved_text_is_never_moved(void **state)
+{
+    (void)state;
+    struct draft draft = {0};
+    draft_reserve(&draft, 1000);
+    const char *bytes = draft.bytes;
+    for (int i = 0; i < 1000; i++)
+        draft_say(&draft, "x");
+    assert_ptr_equal(draft.bytes, bytes);
+    char *text = draft_take(&draft);
+    assert_ptr_equal(text, bytes);
+    assert_int_equal(strlen(text), 1000);
+    free(text);
+}
+
 static void a_failure_sticks(void **state)
 {
     (void)state;
@@ -54,6 +70,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_grows),
         cmocka_unit_test(nothing_is_an_empty_text),
+        cmocka_unit_test(a_reserved_text_is_never_moved),
         cmocka_unit_test(a_failure_sticks),
         cmocka_unit_test(a_dropped_draft_is_empty),
     };
