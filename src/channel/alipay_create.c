@@ -104,10 +104,10 @@ static void app_certificate_take(struct alipay *alipay, const char *text, struct
     int error = certificate_load(&certificate, text, &why);
     if (!error)
         error = alipay_serial_write(&alipay->app_serial, certificate, &why);
-    if (load_blame(error, "certificate_file", why, blame)) {
+    if (load_blame(error, "app_certificate_file", why, blame)) {
         end_take(alipay, certificate);
         if (alipay->private_key && X509_check_private_key(certificate, alipay->private_key) != 1)
-            blame_key(blame, "certificate_file",
+            blame_key(blame, "app_certificate_file",
                       "this certificate does not belong to the private key; it is the file "
                       "appCertPublicKey_....crt that Alipay made for this application");
     }
@@ -174,7 +174,7 @@ static void mode_take(struct alipay *alipay, const struct alipay_spec *spec, str
     } else
         blame_key(blame, "public_key_file",
                   "answers can not be verified without a key: give public_key_file, or all of "
-                  "certificate_file, alipay_certificate_file and root_certificates_file");
+                  "app_certificate_file, alipay_certificate_file and root_certificates_file");
 }
 
 int alipay_create(struct channel **out, const struct alipay_spec *spec, const char *path_prefix,

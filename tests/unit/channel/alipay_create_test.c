@@ -49,7 +49,7 @@ static void key_mode(void **state)
     REFUSED(private_key, alipay_keys.app_public, "private_key_file", "no private key");
     REFUSED(public_key, "no key", "public_key_file", "no public key");
     REFUSED(public_key, alipay_keys.app_public, "public_key_file", "application's own public key");
-    REFUSED(public_key, NULL, "public_key_file", "all of certificate_file");
+    REFUSED(public_key, NULL, "public_key_file", "all of app_certificate_file");
     REFUSED(root_certificates, alipay_keys.both_certificates, "public_key_file", "two modes");
 }
 
@@ -58,9 +58,9 @@ static void certificate_mode(void **state)
     (void)state;
 #define CERTIFICATE(field, value, words) \
     REFUSED_OF(alipay_certificate_spec, field, value, #field "_file", words)
-    REFUSED_OF(alipay_certificate_spec, app_certificate, "no certificate", "certificate_file", "PEM");
-    REFUSED_OF(alipay_certificate_spec, app_certificate, alipay_keys.alipay_certificate, "certificate_file",
-               "does not belong");
+    REFUSED_OF(alipay_certificate_spec, app_certificate, "no certificate", "app_certificate_file", "PEM");
+    REFUSED_OF(alipay_certificate_spec, app_certificate, alipay_keys.alipay_certificate,
+               "app_certificate_file", "does not belong");
     CERTIFICATE(alipay_certificate, "no certificate", "alipayCertPublicKey_RSA2.crt");
     CERTIFICATE(alipay_certificate, "", "alipayCertPublicKey_RSA2.crt");
     CERTIFICATE(root_certificates, alipay_keys.alipay_public, "alipayRootCert.crt");
