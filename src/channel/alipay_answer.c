@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "channel/alipay_inner.h"
-#include "channel/amount.h"
 #include "channel/answer.h"
 #include "channel/json_arena.h"
 #include "channel/reading.h"
@@ -138,9 +137,7 @@ static enum naming answer_names(const struct lost_order *order, const json_t *an
         return NAMING_OTHER; /* such an attempt is never asked about */
     enum naming number = member_naming(answer, "out_trade_no", question.number);
     enum naming trade = member_naming(answer, "trade_no", question.trade_no);
-    if (number == NAMING_OTHER || trade == NAMING_OTHER)
-        return NAMING_OTHER;
-    return *question.trade_no ? trade : number;
+    return *question.trade_no && number != NAMING_OTHER ? trade : number;
 }
 
 /* total_amount is the order's; what the buyer paid and we received is less where coupons were used. It is in yuan, but where
@@ -150,10 +147,9 @@ static bool money_read(const json_t *answer, struct evidence *out)
     const json_t *given = json_object_get(answer, "trans_currency");
     const char *currency = json_is_there(given) ? json_string_value(given) : "CNY";
     const char *total = json_string_value(json_object_get(answer, "total_amount"));
-    if (!currency || !currency_is_code(currency) || !total ||
-        !money_parse_decimal(total, currency_exponent(currency), &out->amount_minor))
+    if (!currency || !total || !money_parse_decimal(total, currency_exponent(currency), &out->amount_minor))
         return false;
-    memcpy(out->currency, currency, CURRENCY_BYTES);
+    memcpy(out->currency, currency, CURRENCY_BYTES); /* a known one: three letters */
     out->has_amount = true;
     return true;
 }

@@ -178,9 +178,20 @@ static void nothing_unsigned_is_an_answer(void **state)
         UNSIGNED("other_response", FAILED("40002", "isv.invalid-app-id"), "unsigned"),
         UNSIGNED(NULL, "\"text\"", "unsigned"),
     };
-    struct alipay_answer bare = {.body = "{}"};
+    static const struct row bodies[] = {
+        {{.body = "{}"}, EVIDENCE_UNAUTHENTIC, "unsigned"},
+        {{.body = "{\"error_response\":{\"code\":\"40003\"},\"sign\":\"\"}"},
+         EVIDENCE_UNAUTHORIZED,
+         "unsigned 40003"},
+        {{.body = "{\"alipay_trade_query_response\":" TRADE("TRADE_CLOSED", "") ",\"sign\":\"\"}"},
+         EVIDENCE_UNAUTHENTIC,
+         "unsigned 10000 TRADE_CLOSED"},
+        {{.body = "{\"alipay_trade_query_response\":" TRADE("TRADE_CLOSED", "") ",\"sign\":1}"},
+         EVIDENCE_UNAUTHENTIC,
+         "unsigned 10000 TRADE_CLOSED"},
+    };
     rows_check(rows, COUNT(rows));
-    rows_check(&(struct row){bare, EVIDENCE_UNAUTHENTIC, "unsigned"}, 1);
+    rows_check(bodies, COUNT(bodies));
 }
 
 #define CLOSES(text, means, said)                              \

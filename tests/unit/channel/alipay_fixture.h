@@ -46,7 +46,10 @@ static inline char *certificate_text(EVP_PKEY *key, long serial, time_t end)
     BIO *bio = BIO_new(BIO_s_mem());
     X509 *certificate = X509_new();
     X509_NAME *issuer = X509_NAME_new();
-    X509_NAME_add_entry_by_txt(issuer, "CN", MBSTRING_UTF8, (const unsigned char *)"Test Ant", -1, -1, 0);
+    static const char *const parts[][2] = {{"C", "CN"}, {"O", "蚂蚁"}, {"CN", "Test Ant"}};
+    for (size_t i = 0; i < COUNT(parts); i++)
+        X509_NAME_add_entry_by_txt(issuer, parts[i][0], MBSTRING_UTF8, (const unsigned char *)parts[i][1], -1,
+                                   -1, 0);
     X509_set_issuer_name(certificate, issuer);
     ASN1_INTEGER_set_int64(X509_get_serialNumber(certificate), serial);
     ASN1_TIME_set(X509_getm_notBefore(certificate), 1600000000);
@@ -59,10 +62,10 @@ static inline char *certificate_text(EVP_PKEY *key, long serial, time_t end)
     return bio_take(bio);
 }
 
-/* printf 'CN=Test Ant101' | md5sum, and so on. */
-#define APP_SERIAL  "a7236f1709fbfd8d4d52c2cc499c5a8f"
-#define OLD_SERIAL  "0574ce6246db50ca9631d56587d46e22"
-#define NEXT_SERIAL "65bb1fe8080ce59cc8dc8e333d5bdeb8"
+/* printf 'CN=Test Ant,O=蚂蚁,C=CN101' | md5sum, and so on. */
+#define APP_SERIAL  "e0de45e76df08155bf6fa4b317a05281"
+#define OLD_SERIAL  "ae7ab191b493fad216650861feeed705"
+#define NEXT_SERIAL "21e93f8fac72ccd524f0c341423a5bcd"
 
 static inline int alipay_setup(void **state)
 {

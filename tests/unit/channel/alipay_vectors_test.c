@@ -70,6 +70,39 @@ static void nodes_are_found_as_they_stand(void **state)
     json_decref(vectors);
 }
 
+static void a_text_that_does_not_pair_has_no_node(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"{\"n\":@}", " { \"n\" : @ } ", "{\"a\":\"\\\\\",\"n\":@}",
+                                       "{\"a\":1,\"n\":@}", "{\"n\":@,\"nn\":[{}]}"};
+    static const char *const bad[] = {"",
+                                      "@",
+                                      "{",
+                                      "{}",
+                                      "{\"n\"}",
+                                      "{\"n\":}",
+                                      "{\"n\":@",
+                                      "{\"n\":@}}",
+                                      "{\"n\":@} x",
+                                      "{\"n\":@]",
+                                      "{\"n\":@,}",
+                                      "{\"n\":@ @}",
+                                      "{\"nn\":@}",
+                                      "{\"x\":@}",
+                                      "{n:@}",
+                                      "[{\"n\":@}]",
+                                      "{\"a\":\"n\":@}",
+                                      "{\"a\":\"\\\",\"n\":@}"};
+    for (size_t i = 0; i < COUNT(good) + COUNT(bad); i++) {
+        const char *text = i < COUNT(good) ? good[i] : bad[i - COUNT(good)];
+        struct alipay_node node;
+        if (alipay_node_find(text, strlen(text), "n", &node) != (i < COUNT(good)))
+            fail_msg("%s", text);
+        if (i < COUNT(good))
+            assert_true(node.length == 1 && *node.bytes == '@');
+    }
+}
+
 /* Its parameters, and whether this key signed them. `sign_type` is left out where the vector does so. */
 static void params_check(const json_t *vector, const char *key_name, bool valid)
 {
@@ -210,6 +243,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nodes_are_found_as_they_stand),
+        cmocka_unit_test(a_text_that_does_not_pair_has_no_node),
         cmocka_unit_test(parameters_are_signed_sorted),
         cmocka_unit_test(notifications_are_signed_the_same_way),
         cmocka_unit_test(answers_are_verified_as_received),
