@@ -8,8 +8,8 @@
 void answer_compile(struct answer *out, const struct http_channel_spec *spec, struct blame *blame)
 {
     *out = (struct answer){.merchant = blame_copy(blame, spec->merchant)};
-    pointer_compile(&out->number, spec->answer_number, false, "answer.number", blame);
-    pointer_compile(&out->order_no, spec->answer_order_no, false, "answer.order_no", blame);
+    pointer_compile(&out->number, spec->answer_number, true, "answer.number", blame);
+    pointer_compile(&out->order_no, spec->answer_order_no, true, "answer.order_no", blame);
     pointer_compile(&out->merchant_at, spec->answer_merchant, false, "answer.merchant", blame);
     pointer_compile(&out->status, spec->answer_status, false, "answer.status", blame);
     pointer_compile(&out->code, spec->answer_code, false, "answer.code", blame);
@@ -50,12 +50,32 @@ static const json_t *value_at(const struct pointer *pointer, const json_t *root)
     return json_is_there(value) ? value : NULL;
 }
 
+struct names {
+    const char *expected;
+    size_t seen;
+    bool differs;
+};
+
+static bool name_see(void *self, const json_t *value)
+{
+    struct names *names = self;
+    if (!json_is_there(value))
+        return true;
+    names->seen++;
+    names->differs = names->differs || !json_value_is(value, names->expected);
+    return true;
+}
+
+/* Of several elements each must name it: one that does not may be anybody's. */
 static enum naming value_naming(const struct pointer *pointer, const char *expected, const json_t *root)
 {
-    const json_t *value = value_at(pointer, root);
-    if (!value || !*expected)
+    struct names names = {.expected = expected};
+    if (!pointer_is_given(pointer) || !*expected)
         return NAMING_NONE;
-    return json_value_is(value, expected) ? NAMING_OURS : NAMING_OTHER;
+    pointer_each(pointer, root, name_see, &names);
+    if (names.seen == 0)
+        return NAMING_NONE;
+    return names.differs || names.seen < pointer_elements(pointer, root) ? NAMING_OTHER : NAMING_OURS;
 }
 
 enum naming answer_naming(const struct answer *answer, const struct lost_order *order, const json_t *root)

@@ -40,9 +40,10 @@ static void segment_compile(struct pointer_segment *segment, bool stars, const c
     segment_find_index(segment);
     segment->is_star = strcmp(segment->name, "*") == 0;
     if (segment->is_star && !stars)
-        blame_key(blame, key,
-                  "\"*\" (every element) can stand only in over and in currency; "
-                  "write an index such as 0, or move the part before it to over");
+        blame_key(
+            blame, key,
+            "\"*\" (every element) can stand only in over, currency, answer.number and answer.order_no; "
+            "write an index such as 0, or move the part before it to over");
 }
 
 void pointer_compile(struct pointer *out, const char *text, bool stars, const char *key, struct blame *blame)
@@ -115,6 +116,24 @@ static bool each_from(const struct pointer *pointer, unsigned at, const json_t *
         if (!each_from(pointer, at + 1, json_array_get(node, i), visit, self))
             return false;
     return true;
+}
+
+static bool count_one(void *self, const json_t *value)
+{
+    (void)value;
+    ++*(size_t *)self;
+    return true;
+}
+
+size_t pointer_elements(const struct pointer *pointer, const json_t *root)
+{
+    struct pointer elements = {.segments = pointer->segments};
+    size_t count = 0;
+    for (unsigned i = 0; i < pointer->count; i++)
+        if (pointer->segments[i].is_star)
+            elements.count = i + 1;
+    each_from(&elements, 0, root, count_one, &count);
+    return count;
 }
 
 bool pointer_each(const struct pointer *pointer, const json_t *root, pointer_visit visit, void *self)

@@ -30,6 +30,9 @@ bool pointer_is_given(const struct pointer *pointer);
 /* The value, or NULL when it is not there. Not for pointers with stars. */
 const json_t *pointer_find(const struct pointer *pointer, const json_t *root);
 
+/* How many elements the stars lead to, whether or not they hold the value; 1 without stars. */
+size_t pointer_elements(const struct pointer *pointer, const json_t *root);
+
 /* Visits every value that is there, in order, until a visit answers false. */
 typedef bool (*pointer_visit)(void *self, const json_t *value);
 bool pointer_each(const struct pointer *pointer, const json_t *root, pointer_visit visit, void *self);

@@ -271,7 +271,8 @@ const struct config_key config_keys[] = {
 
     HTTP_KEY("answer", MAPPING, KEY_NOWHERE, 0, 0,
              .sentence = "Where the answer says what; JSON pointers (RFC 6901)."),
-    POINTER("answer.number", SPEC(answer_number), .sample = "/id", .sentence = "What must equal {number}."),
+    POINTER("answer.number", SPEC(answer_number), .sample = "/id",
+            .sentence = "What must equal {number}; with *, in every element."),
     POINTER("answer.order_no", SPEC(answer_order_no), .sample = "/metadata/order_no",
             .sentence = "What must equal {order_no}."),
     POINTER("answer.merchant", SPEC(answer_merchant), .sample = "/livemode",
@@ -363,8 +364,7 @@ const struct config_key config_keys[] = {
              .sentence = "How it is asked."),
     HTTP_KEY("close.headers", LIST, SPEC(close.headers), 0, 16, .otherwise = "none",
              .size = sizeof(struct http_header_spec),
-             .sample = "- {name: Stripe-Version, value: 2026-07-29.dahlia}\n"
-                       "- {name: Idempotency-Key, value: \"{order_no}-cancel\"}\n",
+             .sample = "- {name: Stripe-Version, value: 2026-07-29.dahlia}\n",
              .sentence = "Headers of its own."),
     HTTP_KEY("close.headers[].name", TEXT, HEADER(name), 1, 128, .sentence = "the header's name"),
     HTTP_KEY("close.headers[].value", TEXT, HEADER(value), 1, 1024, .sentence = "its value, a template"),

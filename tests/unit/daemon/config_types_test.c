@@ -155,11 +155,11 @@ static void a_changed_key_file_is_read_with_the_next_load(void **state)
 static void the_keys_of_a_life_hold(void **state)
 {
     (void)state;
-    struct config *config =
-        text_load(&world.fixture, wechat_text("    close_at_horizon: true\n    tail: 5m 1h\n    late: accept\n"
-                                              "    schedules:\n"
-                                              "      - {method: code, until: 1m, schedule: 5s}\n"
-                                              "      - {until: 10m, schedule: 30s 1m}\n"));
+    struct config *config = text_load(
+        &world.fixture, wechat_text("    close_at_horizon: true\n    tail: 5m 1h\n    late: accept\n"
+                                    "    schedules:\n"
+                                    "      - {method: code, until: 1m, schedule: 5s}\n"
+                                    "      - {until: 10m, schedule: 30s 1m}\n"));
     const struct policy *policy = &config->policies[0];
     assert_true(policy->closes && policy->can_close && policy->accept_late);
     assert_int_equal(policy->tail.length, 2);
