@@ -208,9 +208,10 @@ static void expiry_warn(const struct config *config)
     for (int i = 0; i < config->channel_count; i++) {
         int days;
         if (expiry_is_near(config->channels[i], (int64_t)time(NULL), &days))
-            printf("channel %s: one of its certificates %s %d days; put a newer one in place, then reload\n",
-                   config->channels[i]->name, days < 0 ? "has been over for" : "ends in",
-                   days < 0 ? -days : days);
+            printf(
+                "warning: channel %s: one of its certificates %s %d day%s%s; put a newer one in its place\n",
+                config->channels[i]->name, days < 0 ? "ended" : "ends in", abs(days),
+                abs(days) == 1 ? "" : "s", days < 0 ? " ago" : "");
     }
 }
 

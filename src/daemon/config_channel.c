@@ -2,6 +2,7 @@
  * own until the channel has taken it, and is wiped then. */
 #include "daemon/config_channel.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -10,7 +11,8 @@
 #include "channel/wechatpay.h"
 #include "daemon/config_secret.h"
 
-#define TEXTS_MAX 32
+#define CERTIFICATES_MAX 16 /* as the key table bounds their list */
+#define TEXTS_MAX        (CERTIFICATES_MAX + 4)
 
 /* What one channel's files hold. */
 struct material {
@@ -29,18 +31,16 @@ static const char *file_take(struct material *material, const char *key, const c
     char why[512] = "";
     if (!file)
         return NULL;
-    char *text = secret_read(file, secrecy, why, sizeof(why));
     snprintf(path, sizeof(path), "%s.%s", material->prefix, key);
-    if (text && material->count < TEXTS_MAX)
+    char *text = secret_read(file, secrecy, why, sizeof(why));
+    if (text) {
+        assert(material->count < TEXTS_MAX);
         material->texts[material->count++] = text;
-    else if (!text && *why) {
+    } else if (*why) {
         config_blame(material->reader, path, "%s", why);
         material->failed = true;
-    } else {
-        secret_drop(text);
+    } else
         material->reader->error = -ENOMEM;
-        return NULL;
-    }
     return text;
 }
 
@@ -84,9 +84,9 @@ static int alipay_make(struct channel **out, struct material *material, const st
 static int wechatpay_make(struct channel **out, struct material *material, const struct channel_draft *draft,
                           struct faults *faults)
 {
-    const char *certificates[TEXTS_MAX];
+    const char *certificates[CERTIFICATES_MAX];
     unsigned count = 0;
-    for (unsigned i = 0; i < draft->platform_certificate_file_count; i++) {
+    for (unsigned i = 0; i < draft->platform_certificate_file_count && i < CERTIFICATES_MAX; i++) {
         char key[48];
         snprintf(key, sizeof(key), "platform_certificate_files[%u]", i);
         const char *text = file_take(material, key, draft->platform_certificate_files[i], SECRECY_OPEN);

@@ -35,12 +35,13 @@ bool config_key_is_for(const struct config_key *key, enum channel_type type)
 
 const char *config_key_default(const struct config_key *key, enum channel_type type)
 {
-    return key->typed[type] ? key->typed[type] : key->value;
+    return type != CHANNEL_TYPES && key->typed[type] ? key->typed[type] : key->value;
 }
 
 bool config_key_is_required(const struct config_key *key, enum channel_type type)
 {
-    return !key->value && !key->otherwise && (key->optional_for & 1u << type) == 0;
+    unsigned unneeded = type == CHANNEL_TYPES ? key->optional_for : key->optional_for & 1u << type;
+    return !key->value && !key->otherwise && unneeded == 0;
 }
 
 /* What stands behind parent and its separator, or NULL. */

@@ -264,10 +264,11 @@ const struct config_key config_keys[] = {
     SIGNING_KEY(FOR(ALIPAY), "app_auth_token_file", TEXT, CHANNEL(app_auth_token_file), 1, 4096,
                 .otherwise = "none", .sample = "#/etc/makegood/app_auth_token",
                 .sentence = "alipay: the token of the merchant we act for, in a file as secret_file."),
-    SIGNING_KEY(FOR(UNIONPAY), "signer", TEXT, CHANNEL(signer), 1, 256, .otherwise = "UnionPay's name",
-                .sample = "#TEST",
+    SIGNING_KEY(FOR(UNIONPAY), "signer", TEXT, CHANNEL(signer), 1, 256, .otherwise = "中国银联股份有限公司",
+                .sample = "#00040000:SIGN",
                 .sentence =
-                    "unionpay: what the subject of the certificate that signed an answer must contain."),
+                    "unionpay: whom the certificate that signed an answer must name, in its common name "
+                    "alone or between two @."),
 
     HTTP_KEY("answer", MAPPING, KEY_NOWHERE, 0, 0,
              .sentence = "Where the answer says what; JSON pointers (RFC 6901)."),
@@ -429,8 +430,8 @@ const struct config_key config_keys[] = {
         .sentence =
             "What is still pending at its end is closed at the channel, where the attempt named its expiry; "
             "this says: also where it did not. alipay, wechatpay, and http with close."),
-    CHANNEL_KEY("tail", DURATIONS, POLICY(tail), SECOND_MS, 400 * DAY_MS, .unit = "up to 32, spaces between",
-                .otherwise = "none", .sample = "#10m 25h 7d",
+    CHANNEL_KEY("tail", DURATIONS, POLICY(tail), SECOND_MS, 400 * DAY_MS,
+                .unit = "up to 32, spaces between, or none", .otherwise = "none", .sample = "#10m 25h 7d",
                 .typed = {[CHANNEL_ALIPAY] = "10m 25h 7d",
                           [CHANNEL_WECHATPAY] = "10m 25h 7d",
                           [CHANNEL_UNIONPAY] = "10m 25h 7d"},

@@ -74,6 +74,7 @@ extern const struct config_key config_keys[];   /* depth first, ended by a row w
 const struct config_key *config_key_next(const struct config_key *parent, const struct config_key *previous);
 const struct config_key *config_key_child(const struct config_key *parent, const char *name); /* or NULL */
 const char *config_key_name(const struct config_key *key); /* the last word of the path */
+/* Of CHANNEL_TYPES, a type that is not known: the keys that all channels have, and no key is required of it alone. */
 bool config_key_is_required(const struct config_key *key, enum channel_type type);
 bool config_key_is_for(const struct config_key *key, enum channel_type type);
 const char *config_key_default(const struct config_key *key, enum channel_type type); /* or NULL */

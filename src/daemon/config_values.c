@@ -158,12 +158,14 @@ static void number_store(const struct config_key *key, int64_t number, void *at)
         *(int *)at = (int)number;
 }
 
-/* As many as a schedule holds, separated by spaces. */
+/* As many as a schedule holds, separated by spaces; none where the key has a word for that. */
 static void durations_store(struct config_reader *reader, const struct config_key *key, const char *path,
                             const char *text, struct schedule *out)
 {
     char copy[SCHEDULE_MAX * 24];
     char *rest = NULL;
+    if (key->otherwise && strcmp(text, key->otherwise) == 0)
+        return;
     snprintf(copy, sizeof(copy), "%s", text);
     bool fits = strlen(text) < sizeof(copy);
     for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
@@ -234,7 +236,7 @@ static void missing_blame(struct config_reader *reader, const struct config_key 
     config_blame(reader, path, "this key is missing; write it: %s", key->sentence);
 }
 
-/* A channel's own type, which its other keys depend on; below it, the channel's. */
+/* A channel's own type, which its other keys depend on (CHANNEL_TYPES: one that is none); below it, the channel's. */
 static enum channel_type element_type(const struct config_key *list, const struct config_slot *element,
                                       enum channel_type type)
 {
@@ -242,7 +244,7 @@ static enum channel_type element_type(const struct config_key *list, const struc
         return type;
     const char *text = config_slot_child(list, element, "type")->value;
     enum channel_type own = CHANNEL_HTTP;
-    return text && channel_type_parse(text, &own) ? own : CHANNEL_HTTP;
+    return !text || channel_type_parse(text, &own) ? own : CHANNEL_TYPES;
 }
 
 static void list_read(struct config_reader *reader, const struct config_key *key,
@@ -275,7 +277,7 @@ static void key_read(struct config_reader *reader, const struct config_key *key,
     bool there = slot && (slot->value || config_lines_have(reader->lines, path));
     const char *otherwise = config_key_default(key, place->type);
     if (!config_key_is_for(key, place->type)) {
-        if (there)
+        if (there && place->type != CHANNEL_TYPES)
             config_blame(reader, path, "a channel of this type has no such key; remove it, or correct type");
         return;
     }

@@ -38,6 +38,7 @@ struct daemon {
     int exit_code;
     uint64_t turns, turns_fed; /* the watchdog is fed when turns moved */
     uint64_t queries_told;
+    unsigned upkeeps;
     int64_t started_ms, told_ms;
 };
 

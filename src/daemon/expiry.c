@@ -12,7 +12,7 @@
 bool expiry_is_near(const struct channel *channel, int64_t now_s, int *out_days)
 {
     int64_t left_s = channel->credential_end - now_s;
-    *out_days = (int)(left_s / DAY_S) - (left_s < 0);
+    *out_days = (int)((left_s < 0 ? left_s - (DAY_S - 1) : left_s) / DAY_S);
     return channel->credential_end != 0 && left_s < (int64_t)WARN_DAYS * DAY_S;
 }
 
@@ -27,6 +27,6 @@ void expiry_log(const struct config *config)
         snprintf(text, sizeof(text), "%d", days);
         log_event(days < 0 ? LOG_FAILED : LOG_WARNED, "credential_expiring", "channel", channel->name,
                   "days_left", text, "detail",
-                  "a certificate of this channel ends; put a newer one in place, then reload", NULL);
+                  "one of its certificates ends; put a newer one in its place, then reload", NULL);
     }
 }

@@ -16,6 +16,7 @@
 #include "io/notify.h"
 
 #define UPKEEP_MS       (6 * 3600 * 1000)
+#define UPKEEPS_A_DAY   4
 #define EXIT_AT_ONCE    1
 #define KEPT_PER_WORKER 128
 
@@ -105,7 +106,8 @@ static void on_upkeep(uv_timer_t *timer)
     struct daemon *daemon = timer->data;
     if (daemon->fit)
         store_prepare_months(daemon->store);
-    expiry_log(daemon->config);
+    if (++daemon->upkeeps % UPKEEPS_A_DAY == 0)
+        expiry_log(daemon->config);
 }
 
 static void on_wake(uv_timer_t *timer)

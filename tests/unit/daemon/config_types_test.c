@@ -150,6 +150,44 @@ static void a_changed_key_file_is_read_with_the_next_load(void **state)
     free(kept);
 }
 
+static void more_certificates_than_fit_are_told(void **state)
+{
+    (void)state;
+    char *list = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&list, &bytes);
+    const char *folder = world.fixture.folder;
+    fprintf(out,
+            HEAD "channels:\n  - {name: w, type: wechatpay, merchant: '1', serial: A1, private_key_file: "
+                 "%s/key.pem, platform_certificate_files: [%s/cert.pem",
+            folder, folder);
+    for (int i = 1; i < 40; i++)
+        fprintf(out, ", %s/cert.pem", folder);
+    fputs("]}\n", out);
+    fclose(out);
+    refused(list, "channels[0].platform_certificate_files", "the list has 40 elements; keep it to 16");
+    free(list);
+}
+
+/* What a directory of the service manager holds is guarded by that directory, and named by its file alone. */
+static void keys_that_were_handed_over_are_found(void **state)
+{
+    (void)state;
+    char key[128];
+    snprintf(key, sizeof(key), "%s/key.pem", world.fixture.folder);
+    assert_int_equal(chmod(key, 0644), 0);
+    setenv("CREDENTIALS_DIRECTORY", world.fixture.folder, 1);
+    snprintf(
+        world.text, sizeof(world.text), "%s",
+        HEAD
+        "channels:\n  - {name: w, type: wechatpay, merchant: '1', serial: A1, private_key_file: key.pem, "
+        "platform_certificate_files: [cert.pem]}\n");
+    config_drop(text_load(&world.fixture, world.text));
+    unsetenv("CREDENTIALS_DIRECTORY");
+    refused(world.text, "channels[0].platform_certificate_files[0]", "$CREDENTIALS_DIRECTORY is not set");
+    assert_int_equal(chmod(key, 0600), 0);
+}
+
 /* ---- life ---- */
 
 static void the_keys_of_a_life_hold(void **state)
@@ -173,6 +211,17 @@ static void the_keys_of_a_life_hold(void **state)
     config_drop(config);
 }
 
+static void a_tail_can_be_turned_off(void **state)
+{
+    (void)state;
+    struct config *config = text_load(&world.fixture, wechat_text("    tail: none\n"));
+    assert_int_equal(config->policies[0].tail.length, 0);
+    config_drop(config);
+    config = text_load(&world.fixture, HEAD "channels:\n" HTTP_CHANNEL);
+    assert_int_equal(config->policies[0].tail.length, 0);
+    config_drop(config);
+}
+
 static void what_can_not_close_is_not_told_to(void **state)
 {
     (void)state;
@@ -185,6 +234,29 @@ static void a_tail_goes_forward(void **state)
     (void)state;
     refused(wechat_text("    tail: 1h 10m\n"), "channels[0].tail",
             "each time must be later than the one before");
+}
+
+static void days_left_are_whole_days(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t left_s;
+        bool near;
+        int days;
+    } rows[] = {{30 * 86400, false, 30},
+                {30 * 86400 - 1, true, 29},
+                {86400, true, 1},
+                {86399, true, 0},
+                {0, true, 0},
+                {-1, true, -1},
+                {-86400, true, -1},
+                {-86401, true, -2}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct channel channel = {.credential_end = 2000000000};
+        int days;
+        assert_int_equal(expiry_is_near(&channel, 2000000000 - rows[i].left_s, &days), rows[i].near);
+        assert_int_equal(days, rows[i].days);
+    }
 }
 
 static void a_certificate_that_ends_soon_is_seen(void **state)
@@ -212,7 +284,11 @@ int main(void)
         cmocka_unit_test(what_a_file_lacks_is_told_at_its_key),
         cmocka_unit_test(a_private_key_lies_open_to_nobody_a_certificate_to_all),
         cmocka_unit_test(a_changed_key_file_is_read_with_the_next_load),
+        cmocka_unit_test(more_certificates_than_fit_are_told),
+        cmocka_unit_test(keys_that_were_handed_over_are_found),
         cmocka_unit_test(the_keys_of_a_life_hold),
+        cmocka_unit_test(a_tail_can_be_turned_off),
+        cmocka_unit_test(days_left_are_whole_days),
         cmocka_unit_test(what_can_not_close_is_not_told_to),
         cmocka_unit_test(a_tail_goes_forward),
         cmocka_unit_test(a_certificate_that_ends_soon_is_seen),
