@@ -150,6 +150,29 @@ static void a_changed_key_file_is_read_with_the_next_load(void **state)
     free(kept);
 }
 
+/* The channel's own constructor tells its faults at the configuration's keys. */
+static void alipays_faults_stand_at_its_keys(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"private_key_file", "app_certificate_file", "alipay_certificate_file",
+                                       "root_certificates_file"};
+    const char *folder = world.fixture.folder;
+    for (size_t faulty = 0; faulty < sizeof(keys) / sizeof(keys[0]); faulty++) {
+        char path[64];
+        int length = snprintf(world.text, sizeof(world.text),
+                              HEAD "channels:\n  - {name: a, type: alipay, app_id: '2021'");
+        for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+            length += snprintf(world.text + length, sizeof(world.text) - (size_t)length, ", %s: %s/%s",
+                               keys[i], folder,
+                               i == faulty ? "secret"
+                               : i == 0    ? "key.pem"
+                                           : "cert.pem");
+        snprintf(world.text + length, sizeof(world.text) - (size_t)length, "}\n");
+        snprintf(path, sizeof(path), "channels[0].%s", keys[faulty]);
+        refused(world.text, path, faulty == 0 ? "this is no private key" : "certificate");
+    }
+}
+
 static void more_certificates_than_fit_are_told(void **state)
 {
     (void)state;
@@ -284,6 +307,7 @@ int main(void)
         cmocka_unit_test(what_a_file_lacks_is_told_at_its_key),
         cmocka_unit_test(a_private_key_lies_open_to_nobody_a_certificate_to_all),
         cmocka_unit_test(a_changed_key_file_is_read_with_the_next_load),
+        cmocka_unit_test(alipays_faults_stand_at_its_keys),
         cmocka_unit_test(more_certificates_than_fit_are_told),
         cmocka_unit_test(keys_that_were_handed_over_are_found),
         cmocka_unit_test(the_keys_of_a_life_hold),
