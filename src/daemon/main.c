@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "bank/command.h"
 #include "daemon/commands.h"
 #include "daemon/say.h"
 
@@ -161,6 +162,7 @@ static void help_print(FILE *out)
           out);
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(out, "  %s\n", commands[i].synopsis);
+    fputs("  " BANK_SYNOPSIS "\n", out);
     fputs("\nTo begin:\n"
           "  makegood config --sample > makegood.yaml       a complete file; map your order table, describe "
           "a channel\n"
@@ -268,6 +270,8 @@ int main(int argc, char **argv)
     const struct command *command = command_find(word);
     if (command)
         return command_start(command, argc - 1, argv + 1);
+    if (strcmp(word, "bank") == 0) /* no part of the daemon: it reads its own options */
+        return bank_command(argc - 1, argv + 1);
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
         help_print(stdout);
         return EXIT_SUCCESS;
@@ -277,7 +281,7 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     if (*word)
-        say_fault("there is no command %s; write run, check, migrate, adopt, query, replay or config "
+        say_fault("there is no command %s; write run, check, migrate, adopt, query, replay, config or bank "
                   "(makegood --help "
                   "says more)",
                   word);

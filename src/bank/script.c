@@ -1,6 +1,6 @@
 /* Scripts of the simulated bank: see script.h. Pure: no socket, clock, lock or log. Called by the ledger
  * while it loads and by the control, and for every ask by the server's threads. */
-#include "script.h"
+#include "bank/script.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -69,7 +69,7 @@ static const char *step_parse(const char *at, const char *end, struct step *out,
     while (at + name < end && at[name] != '*' && at[name] != ':')
         name++;
     if (!word_find(at, name, &out->word))
-        return "the script holds a word that the bank does not know: see makegood-bank --help";
+        return "the script holds a word that the bank does not know: see makegood bank --help";
     *times = 1;
     out->argument = words[out->word].argument_max ? 1 : 0;
     return suffixes_parse(at + name, end, out, times);

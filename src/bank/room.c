@@ -1,7 +1,7 @@
 /* The waiting room of the simulated bank: see room.h. Owns one thread, the list of visitors and its lock. The
  * server's threads come in by room_wait; only the room's thread lets out. It never reads or writes a
  * connection. */
-#include "room.h"
+#include "bank/room.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,6 +1,6 @@
 /* The ledger of the simulated bank: see ledger.h. Owns the file's mapping, the orders and their index. Loaded
  * on the main thread; found in by the server's threads. Never changes the file. */
-#include "ledger.h"
+#include "bank/ledger.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* The server of the simulated bank: takes a question, finds the order's fate and sends it, in the fate's own
  * manner. Runs on libmicrohttpd's threads (epoll); nothing in it waits: who has to wait goes to the waiting
  * room. */
-#include "bank.h"
+#include "bank/bank.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -9,9 +9,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "answer.h"
-#include "ledger.h"
-#include "room.h"
+#include "bank/answer.h"
+#include "bank/ledger.h"
+#include "bank/room.h"
 
 #define ACCOUNT_BYTES 33
 #define MODES_MAX     32

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "script.h"
+#include "bank/script.h"
 
 #define WHY_BYTES 512
 

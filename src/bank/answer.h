@@ -3,7 +3,7 @@
 #ifndef BANK_ANSWER_H
 #define BANK_ANSWER_H
 
-#include "ledger.h"
+#include "bank/ledger.h"
 
 #define ANSWER_BYTES 768
 

@@ -1,6 +1,6 @@
 /* Answers of the simulated bank: see answer.h. Pure; called by the server's threads. The texts that enter a
  * body come from the ledger, which lets only a charset in that JSON takes unescaped. */
-#include "answer.h"
+#include "bank/answer.h"
 
 #include <assert.h>
 #include <inttypes.h>

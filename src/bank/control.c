@@ -1,6 +1,6 @@
 /* The control of the simulated bank, for tests only: /_bank/stats, /_bank/asks, /_bank/mode. Owns the modes.
  * Called by the server's threads; never waits and never touches an order's own script. */
-#include "bank.h"
+#include "bank/bank.h"
 
 #include <errno.h>
 #include <stdarg.h>

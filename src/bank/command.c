@@ -1,0 +1,179 @@
+/* makegood bank: simulated payment channels for rehearsals, tests and benchmarks. Reads a ledger of
+ * orders with their fates and answers on 127.0.0.1 until SIGTERM. The main thread parses the command line,
+ * starts the server and waits for the signal. It is a test's peer and settles nothing. */
+#include "bank/command.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bank/bank.h"
+
+struct arguments {
+    const char *ledger, *tls_cert, *tls_key, *key;
+    int port;
+    unsigned threads;
+};
+
+static void help_print(void)
+{
+    printf("usage: makegood bank --ledger FILE [--port 0] [--tls-cert FILE --tls-key FILE] [--threads N] "
+           "[--key SECRET]\n\n"
+           "Answers GET [/ACCOUNT]/v1/payment_intents/NUMBER on 127.0.0.1 until SIGTERM.\n"
+           "The ledger's lines: number, order_no, amount_minor, currency, script; separated by tabs.\n"
+           "A script is a list of answers, the last one repeats: name[*times][:argument] ...\n\n");
+    for (int i = 0; i < WORDS; i++)
+        printf("  %-15s%s\n", word_text((enum word)i), word_meaning((enum word)i));
+    printf("\nFor tests, on the same port: /_bank/stats, /_bank/asks and "
+           "/_bank/mode?script=SCRIPT[&account=NAME],\n"
+           "which overrides every order's script (an empty one ends that).\n");
+}
+
+/* False on anything but a number from 0 to max. */
+static bool number_read(const char *text, long max, long *out)
+{
+    char *end = NULL;
+    *out = strtol(text, &end, 10);
+    return end != text && *end == '\0' && *out >= 0 && *out <= max;
+}
+
+static const struct option names[] = {
+    {"ledger", required_argument, NULL, 'l'},   {"port", required_argument, NULL, 'p'},
+    {"tls-cert", required_argument, NULL, 'c'}, {"tls-key", required_argument, NULL, 'k'},
+    {"threads", required_argument, NULL, 't'},  {"key", required_argument, NULL, 's'},
+    {"help", no_argument, NULL, 'h'},           {0}};
+
+/* NULL, or what is wrong. */
+static const char *argument_take(int name, const char *text, struct arguments *out)
+{
+    long number = 0;
+    switch (name) {
+    case 'l':
+        out->ledger = text;
+        return NULL;
+    case 'c':
+        out->tls_cert = text;
+        return NULL;
+    case 'k':
+        out->tls_key = text;
+        return NULL;
+    case 's':
+        out->key = text;
+        return NULL;
+    case 'p':
+        if (!number_read(text, 65535, &number))
+            return "--port takes a number up to 65535; 0 chooses a free one";
+        out->port = (int)number;
+        return NULL;
+    case 't':
+        if (!number_read(text, 64, &number) || number == 0)
+            return "--threads takes a number from 1 to 64";
+        out->threads = (unsigned)number;
+        return NULL;
+    default:
+        return "an argument is unknown or lacks its value";
+    }
+}
+
+/* 0: go on; otherwise the exit code plus one. */
+static int arguments_read(int argc, char **argv, struct arguments *out)
+{
+    const char *why = NULL;
+    opterr = 0;
+    for (int name; !why && (name = getopt_long(argc, argv, "", names, NULL)) != -1;) {
+        if (name == 'h') {
+            help_print();
+            return 1;
+        }
+        why = argument_take(name, optarg, out);
+    }
+    if (!why && optind < argc)
+        why = "an argument is unknown";
+    if (!why && !out->ledger)
+        why = "--ledger FILE is missing";
+    if (!why && !out->tls_cert != !out->tls_key)
+        why = "--tls-cert and --tls-key go together";
+    if (why)
+        fprintf(stderr, "makegood bank: %s; see --help\n", why);
+    return why ? 3 : 0;
+}
+
+/* The whole file as a text that the caller frees; NULL and a line on stderr when that is not possible. */
+static char *file_read(const char *name)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = fopen(name, "re");
+    ssize_t length = file ? getdelim(&text, &size, '\0', file) : -1;
+    if (file)
+        fclose(file);
+    if (length > 0)
+        return text;
+    fprintf(stderr, "makegood bank: %s can not be read: it must be a PEM file\n", name);
+    free(text);
+    return NULL;
+}
+
+/* Signals are taken by sigwait: blocked before the first thread starts, so that all threads inherit it. */
+static void signals_block(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static int bank_serve(struct bank *bank, const struct serve_options *options, const sigset_t *signals)
+{
+    struct MHD_Daemon *daemon = NULL;
+    int port = 0;
+    int taken = 0;
+    if (room_open(&bank->room) < 0 || serve_start(bank, options, &daemon, &port) < 0) {
+        fprintf(stderr,
+                "makegood bank: can not listen on 127.0.0.1:%d: is the port free, and are the certificate "
+                "and its key PEM files?\n",
+                options->port);
+        return 1;
+    }
+    printf("listening on 127.0.0.1:%d\n", port);
+    fflush(stdout);
+    sigwait(signals, &taken);
+    room_close(&bank->room);
+    MHD_stop_daemon(daemon);
+    room_finish(&bank->room);
+    return 0;
+}
+
+static int bank_run(const struct arguments *arguments, const sigset_t *signals)
+{
+    struct bank bank = {.key = arguments->key};
+    char *cert = arguments->tls_cert ? file_read(arguments->tls_cert) : NULL;
+    char *key = arguments->tls_key ? file_read(arguments->tls_key) : NULL;
+    struct serve_options options = {arguments->port, arguments->threads, cert, key};
+    char why[WHY_BYTES];
+    int code = 1;
+    modes_init(&bank.modes);
+    if (ledger_open(&bank.ledger, arguments->ledger, why) < 0)
+        fprintf(stderr, "makegood bank: %s\n", why);
+    else if (!arguments->tls_cert || (cert && key))
+        code = bank_serve(&bank, &options, signals);
+    modes_finish(&bank.modes);
+    ledger_close(&bank.ledger);
+    free(cert);
+    free(key);
+    return code;
+}
+
+int bank_command(int argc, char **argv)
+{
+    struct arguments arguments = {.threads = 1};
+    sigset_t signals;
+    int wrong = arguments_read(argc, argv, &arguments);
+    if (wrong)
+        return wrong - 1;
+    signals_block(&signals);
+    return bank_run(&arguments, &signals);
+}
