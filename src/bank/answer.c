@@ -9,18 +9,43 @@
 #include <stdio.h>
 #include <string.h>
 
-__attribute__((format(printf, 4, 5))) static void answer_put(struct answer *out, unsigned status,
-                                                             const char *type, const char *format, ...)
+void answer_print(struct answer *out, unsigned status, const char *type, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
     int length = vsnprintf(out->body, sizeof out->body, format, arguments);
     va_end(arguments);
-    assert(length > 0 && (size_t)length < sizeof out->body);
+    assert(length >= 0 && (size_t)length < sizeof out->body);
     out->status = status;
     out->type = type;
     out->retry_after_s = 0;
+    out->header_count = 0;
     out->length = (size_t)length;
+}
+
+void answer_header(struct answer *out, const char *name, const char *format, ...)
+{
+    va_list arguments;
+    assert(out->header_count < ANSWER_HEADERS);
+    va_start(arguments, format);
+    vsnprintf(out->headers[out->header_count].value, sizeof out->headers->value, format, arguments);
+    va_end(arguments);
+    out->headers[out->header_count++].name = name;
+}
+
+bool answer_broken(enum word word, const char *number, int length, struct answer *out)
+{
+    if (word == WORD_HTML)
+        answer_print(out, 200, "text/html",
+                     "<html><body><h1>Welcome to the guest network</h1></body></html>\n");
+    else if (word == WORD_BAD_GATEWAY)
+        answer_print(out, 502, "text/html", "<html><body><h1>502 Bad Gateway</h1></body></html>\n");
+    else if (word == WORD_GARBAGE)
+        answer_print(out, 200, "application/json", "{\"id\":\"%.*s\",\"status\":\"succeeded\",\"amount_rec",
+                     length, number);
+    else
+        return false;
+    return true;
 }
 
 /* How a word departs from a payment intent on which nothing happened yet. */
@@ -47,6 +72,13 @@ static const struct intent intents[WORDS] = {
     [WORD_WRONG_CURRENCY] = {.status = "succeeded", .charged = true, .currency_other = true},
     [WORD_CUT] = {.status = "succeeded", .charged = true},
     [WORD_DRIP] = {.status = "succeeded", .charged = true},
+    /* Nothing is signed here: TLS alone says whose it is. */
+    [WORD_BAD_SIGNATURE] = {.status = "succeeded", .charged = true},
+    [WORD_STALE_SIGNATURE] = {.status = "succeeded", .charged = true},
+    [WORD_NO_SIGNATURE] = {.status = "succeeded", .charged = true},
+    [WORD_UNKNOWN_SIGNER] = {.status = "succeeded", .charged = true},
+    [WORD_WRONG_NODE] = {.status = "succeeded", .charged = true},
+    [WORD_TWO_NODES] = {.status = "succeeded", .charged = true},
 };
 
 static const char *text_of(bool truth)
@@ -75,12 +107,13 @@ static void intent_write(const struct ledger *ledger, const struct order *order,
         charge_put(intent, number, order->number_length, amount, sizeof charge, charge);
     if (intent->currency_other)
         currency = strcmp(currency, "usd") == 0 ? "eur" : "usd";
-    answer_put(out, 200, "application/json",
-               "{\"id\":\"%.*s\",\"object\":\"payment_intent\",\"amount\":%" PRId64
-               ",\"amount_received\":%" PRId64 ",\"currency\":\"%s\",\"latest_charge\":%s,\"livemode\":false,"
-               "\"metadata\":{\"order_no\":\"%.*s\"},\"status\":\"%s\"}",
-               order->number_length, number, amount, intent->charged ? amount : 0, currency, charge,
-               order->order_no_length, ledger_order_no(ledger, order), intent->status);
+    answer_print(out, 200, "application/json",
+                 "{\"id\":\"%.*s\",\"object\":\"payment_intent\",\"amount\":%" PRId64
+                 ",\"amount_received\":%" PRId64
+                 ",\"currency\":\"%s\",\"latest_charge\":%s,\"livemode\":false,"
+                 "\"metadata\":{\"order_no\":\"%.*s\"},\"status\":\"%s\"}",
+                 order->number_length, number, amount, intent->charged ? amount : 0, currency, charge,
+                 order->order_no_length, ledger_order_no(ledger, order), intent->status);
 }
 
 /* The next order of the ledger, paid: authentic, positive, and about somebody else. */
@@ -103,6 +136,8 @@ void answer_error(unsigned status, struct answer *out)
         unsigned status;
         const char *type, *code, *message;
     } errors[] = {
+        {400, "invalid_request_error", "payment_intent_unexpected_state",
+         "You cannot cancel this PaymentIntent because of its status"},
         {401, "invalid_request_error", "api_key_invalid", "Invalid API key provided"},
         {404, "invalid_request_error", "resource_missing", "No such payment_intent"},
         {429, "invalid_request_error", "rate_limit", "Too many requests"},
@@ -113,15 +148,16 @@ void answer_error(unsigned status, struct answer *out)
     while (at < count && errors[at].status != status)
         at++;
     assert(at < count);
-    answer_put(out, status, "application/json",
-               "{\"error\":{\"code\":\"%s\",\"message\":\"%s\",\"type\":\"%s\"}}", errors[at].code,
-               errors[at].message, errors[at].type);
+    answer_print(out, status, "application/json",
+                 "{\"error\":{\"code\":\"%s\",\"message\":\"%s\",\"type\":\"%s\"}}", errors[at].code,
+                 errors[at].message, errors[at].type);
 }
 
 void answer_write(const struct ledger *ledger, const struct order *order, const struct fate *fate,
                   struct answer *out)
 {
     static const unsigned statuses[WORDS] = {[WORD_NOT_FOUND] = 404,
+                                             [WORD_UNSIGNED_404] = 404,
                                              [WORD_SERVER_ERROR] = 500,
                                              [WORD_UNAUTHORIZED] = 401,
                                              [WORD_RATE_LIMITED] = 429};
@@ -131,12 +167,17 @@ void answer_write(const struct ledger *ledger, const struct order *order, const 
         answer_error(statuses[fate->word], out);
     else if (fate->word == WORD_OTHER_ORDER)
         neighbour_write(ledger, order, out);
-    else if (fate->word == WORD_HTML)
-        answer_put(out, 200, "text/html",
-                   "<html><body><h1>Welcome to the guest network</h1></body></html>\n");
     else
-        answer_put(out, 200, "application/json", "{\"id\":\"%.*s\",\"status\":\"succeeded\",\"amount_rec",
-                   order->number_length, ledger_number(ledger, order));
+        answer_broken(fate->word, ledger_number(ledger, order), order->number_length, out);
     if (fate->word == WORD_RATE_LIMITED)
         out->retry_after_s = fate->argument;
+}
+
+void answer_cancel(const struct ledger *ledger, const struct order *order, const struct fate *fate,
+                   struct answer *out)
+{
+    if (intents[fate->word].status && fate->word != WORD_CLOSED)
+        answer_error(400, out);
+    else
+        answer_write(ledger, order, fate, out);
 }

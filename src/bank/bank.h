@@ -10,8 +10,10 @@
 #include <stdbool.h>
 
 #include "bank/answer.h"
+#include "bank/keys.h"
 #include "bank/ledger.h"
 #include "bank/room.h"
+#include "bank/tokens.h"
 
 #define ACCOUNT_BYTES 33
 #define MODES_MAX     32
@@ -32,6 +34,7 @@ struct modes {
 struct counters {
     atomic_ullong asks;
     atomic_ullong unlisted; /* asks about numbers that the ledger does not have */
+    atomic_ullong closes;
     atomic_ullong answers[WORDS];
     atomic_ullong connections;
     atomic_int connections_now;
@@ -44,7 +47,9 @@ struct bank {
     struct room room;
     struct modes modes;
     struct counters counters;
-    const char *key; /* NULL: none is asked for */
+    struct tokens tokens;
+    const struct keys *keys; /* NULL: only channels that sign nothing are there */
+    const char *key;         /* NULL: none is asked for */
 };
 
 struct serve_options {

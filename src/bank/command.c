@@ -4,6 +4,7 @@
 #include "bank/command.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,20 +13,32 @@
 #include "bank/bank.h"
 
 struct arguments {
-    const char *ledger, *tls_cert, *tls_key, *key;
+    const char *ledger, *tls_cert, *tls_key, *key, *keys;
     int port;
-    unsigned threads;
+    unsigned threads, token_lifetime_s;
 };
 
 static void help_print(void)
 {
-    printf("usage: makegood bank --ledger FILE [--port 0] [--tls-cert FILE --tls-key FILE] [--threads N] "
-           "[--key SECRET]\n\n"
-           "Answers GET [/ACCOUNT]/v1/payment_intents/NUMBER on 127.0.0.1 until SIGTERM.\n"
+    printf("usage: makegood bank --ledger FILE [--port 0] [--keys DIR | --tls-cert FILE --tls-key FILE]\n"
+           "                     [--key SECRET] [--token-lifetime SECONDS] [--threads N]\n\n"
+           "Plays payment channels on 127.0.0.1 until SIGTERM, so that a shop can rehearse:\n"
+           "  stripe     GET [/ACCOUNT]/v1/payment_intents/NUMBER, POST .../NUMBER/cancel; --key is its key\n"
+           "  paypal     POST [/ACCOUNT]/v1/oauth2/token (any client with --key as its secret),\n"
+           "             GET [/ACCOUNT]/v2/checkout/orders/NUMBER\n"
+           "  wechatpay  [/ACCOUNT]/v3/pay/[partner/]transactions/out-trade-no/NUMBER[/close]\n"
+           "  alipay     [/ACCOUNT]/gateway.do: alipay.trade.query and alipay.trade.close\n"
+           "  unionpay   [/ACCOUNT]/gateway/api/queryTrans.do\n"
+           "The last three sign, and check our signature: they need --keys. What DIR lacks is made: an "
+           "authority\n"
+           "and a server's certificate for TLS, and for each channel both sides' keys and certificates.\n\n"
            "The ledger's lines: number, order_no, amount_minor, currency, script; separated by tabs.\n"
-           "A script is a list of answers, the last one repeats: name[*times][:argument] ...\n\n");
+           "A script is a list of answers, the last one repeats: name[*times][:argument] ...\n"
+           "A close takes the next answer too: it ends what is unpaid or pending. Where a channel signs "
+           "nothing\n"
+           "(stripe, paypal), an answer with a false signature is simply paid.\n\n");
     for (int i = 0; i < WORDS; i++)
-        printf("  %-15s%s\n", word_text((enum word)i), word_meaning((enum word)i));
+        printf("  %-17s%s\n", word_text((enum word)i), word_meaning((enum word)i));
     printf("\nFor tests, on the same port: /_bank/stats, /_bank/asks and "
            "/_bank/mode?script=SCRIPT[&account=NAME],\n"
            "which overrides every order's script (an empty one ends that).\n");
@@ -43,6 +56,7 @@ static const struct option names[] = {
     {"ledger", required_argument, NULL, 'l'},   {"port", required_argument, NULL, 'p'},
     {"tls-cert", required_argument, NULL, 'c'}, {"tls-key", required_argument, NULL, 'k'},
     {"threads", required_argument, NULL, 't'},  {"key", required_argument, NULL, 's'},
+    {"keys", required_argument, NULL, 'K'},     {"token-lifetime", required_argument, NULL, 'T'},
     {"help", no_argument, NULL, 'h'},           {0}};
 
 /* NULL, or what is wrong. */
@@ -61,6 +75,14 @@ static const char *argument_take(int name, const char *text, struct arguments *o
         return NULL;
     case 's':
         out->key = text;
+        return NULL;
+    case 'K':
+        out->keys = text;
+        return NULL;
+    case 'T':
+        if (!number_read(text, 86400, &number) || number == 0)
+            return "--token-lifetime takes seconds from 1 to 86400";
+        out->token_lifetime_s = (unsigned)number;
         return NULL;
     case 'p':
         if (!number_read(text, 65535, &number))
@@ -147,29 +169,56 @@ static int bank_serve(struct bank *bank, const struct serve_options *options, co
     return 0;
 }
 
-static int bank_run(const struct arguments *arguments, const sigset_t *signals)
+/* With keys and without a certificate of one's own: the one among the keys. */
+static void tls_choose(struct arguments *arguments, char cert[PATH_MAX], char key[PATH_MAX])
+{
+    if (!arguments->keys || arguments->tls_cert)
+        return;
+    snprintf(cert, PATH_MAX, "%s/%s.crt", arguments->keys, identity_file(IDENTITY_SERVER));
+    snprintf(key, PATH_MAX, "%s/%s.key", arguments->keys, identity_file(IDENTITY_SERVER));
+    arguments->tls_cert = cert;
+    arguments->tls_key = key;
+}
+
+/* 0, or a sentence was told. */
+static int bank_open(struct bank *bank, struct keys *keys, const struct arguments *arguments)
+{
+    char why[WHY_BYTES] = "there is no randomness for tokens";
+    bank->keys = arguments->keys ? keys : NULL;
+    modes_init(&bank->modes);
+    if (tokens_open(&bank->tokens, arguments->token_lifetime_s) &&
+        (!arguments->keys || keys_open(keys, arguments->keys, why) == 0) &&
+        ledger_open(&bank->ledger, arguments->ledger, why) == 0)
+        return 0;
+    fprintf(stderr, "makegood bank: %s\n", why);
+    return -1;
+}
+
+static int bank_run(struct arguments *arguments, const sigset_t *signals)
 {
     struct bank bank = {.key = arguments->key};
-    char *cert = arguments->tls_cert ? file_read(arguments->tls_cert) : NULL;
-    char *key = arguments->tls_key ? file_read(arguments->tls_key) : NULL;
-    struct serve_options options = {arguments->port, arguments->threads, cert, key};
-    char why[WHY_BYTES];
+    struct keys keys = {0};
+    char cert_file[PATH_MAX], key_file[PATH_MAX];
     int code = 1;
-    modes_init(&bank.modes);
-    if (ledger_open(&bank.ledger, arguments->ledger, why) < 0)
-        fprintf(stderr, "makegood bank: %s\n", why);
-    else if (!arguments->tls_cert || (cert && key))
-        code = bank_serve(&bank, &options, signals);
+    if (bank_open(&bank, &keys, arguments) == 0) {
+        tls_choose(arguments, cert_file, key_file);
+        char *cert = arguments->tls_cert ? file_read(arguments->tls_cert) : NULL;
+        char *key = arguments->tls_key ? file_read(arguments->tls_key) : NULL;
+        struct serve_options options = {arguments->port, arguments->threads, cert, key};
+        if (!arguments->tls_cert || (cert && key))
+            code = bank_serve(&bank, &options, signals);
+        free(cert);
+        free(key);
+    }
     modes_finish(&bank.modes);
     ledger_close(&bank.ledger);
-    free(cert);
-    free(key);
+    keys_close(&keys);
     return code;
 }
 
 int bank_command(int argc, char **argv)
 {
-    struct arguments arguments = {.threads = 1};
+    struct arguments arguments = {.threads = 1, .token_lifetime_s = 32400};
     sigset_t signals;
     int wrong = arguments_read(argc, argv, &arguments);
     if (wrong)

@@ -143,12 +143,12 @@ static enum MHD_Result stats_answer(struct bank *bank, struct MHD_Connection *co
         if (counters->answers[i] > 0)
             at += (size_t)snprintf(words + at, sizeof words - at, "%s\"%s\":%llu", at ? "," : "",
                                    word_text((enum word)i), counters->answers[i]);
-    return reply_json(
-        connection, 200,
-        "{\"asks\":%llu,\"unlisted\":%llu,\"answers\":{%s},\"concurrent\":{\"now\":%d,\"max\":%d},"
-        "\"connections\":{\"now\":%d,\"total\":%llu}}\n",
-        counters->asks, counters->unlisted, words, counters->now, counters->most, counters->connections_now,
-        counters->connections);
+    return reply_json(connection, 200,
+                      "{\"asks\":%llu,\"closes\":%llu,\"tokens\":%llu,\"unlisted\":%llu,\"answers\":{%s},"
+                      "\"concurrent\":{\"now\":%d,\"max\":%d},"
+                      "\"connections\":{\"now\":%d,\"total\":%llu}}\n",
+                      counters->asks, counters->closes, bank->tokens.made, counters->unlisted, words,
+                      counters->now, counters->most, counters->connections_now, counters->connections);
 }
 
 static enum MHD_Result asks_answer(struct bank *bank, struct MHD_Connection *connection)

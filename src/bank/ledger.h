@@ -12,6 +12,8 @@
 
 #define WHY_BYTES 512
 
+enum end { END_OPEN, END_CLOSED, END_PAID };
+
 /* Kept small: the benchmark's ledger has 400,000. The texts stay in the file's mapping. */
 struct order {
     int64_t amount_minor;
@@ -19,7 +21,8 @@ struct order {
     uint16_t script;
     uint8_t number_length;
     uint8_t order_no_length;
-    char currency[4]; /* lower case, as in answers */
+    char currency[4];   /* lower case, as in answers */
+    atomic_uchar ended; /* by a close: enum end */
     atomic_uint asked;
     atomic_uint question; /* hash of the last X-Request-Id; 0: none */
     atomic_uint step;     /* asks answered by the order's own script */

@@ -34,6 +34,15 @@
     X(DRIP, "drip", 0, "one byte of the body per second")                                      \
     X(FLOOD, "flood", 0, "a body without end")                                                 \
     X(RESET, "reset", 0, "the connection reset instead of an answer")                          \
+    X(BAD_GATEWAY, "bad_gateway", 0, "502 with a proxy's page")                                \
+    X(BAD_SIGNATURE, "bad_signature", 0, "paid, under a wrong signature")                      \
+    X(STALE_SIGNATURE, "stale_signature", 0, "paid, signed ten minutes ago (wechatpay)")       \
+    X(NO_SIGNATURE, "no_signature", 0, "paid, without a signature")                            \
+    X(UNKNOWN_SIGNER, "unknown_signer", 0, "paid, signed by a serial that nobody knows")       \
+    X(WRONG_NODE, "wrong_node", 0, "paid, signed as the answer of another method (alipay)")    \
+    X(TWO_NODES, "two_nodes", 0, "paid, its node there twice (alipay)")                        \
+    X(UNSIGNED_404, "unsigned_404", 0, "not_found, without a signature")                       \
+    X(PAID_AT_CLOSE, "paid_at_close", 0, "unpaid; paid just before we close it")               \
     X(SLOW, "slow", 600000, "MS milliseconds later, the answer of the next word")              \
     X(OWN, "own", 0, "in a mode: what the order's own script says")
 

@@ -1,7 +1,7 @@
 /* The server of the simulated bank: takes a question, finds the order's fate and sends it, in the fate's own
  * manner. Runs on libmicrohttpd's threads (epoll); nothing in it waits: who has to wait goes to the waiting
  * room. */
-#include "bank/bank.h"
+#include "bank/desk.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -10,17 +10,17 @@
 #include <sys/socket.h>
 
 #define CONNECTIONS_MAX 8192
-#define QUESTION        "/v1/payment_intents/"
 #define DRIP_MS         1000
 
 /* One question, from its header to the end of its answer. */
 struct ask {
     struct bank *bank;
     struct MHD_Connection *connection;
-    struct order *order; /* NULL: not in the ledger, or the key is wrong */
+    char *target; /* path and query as they were sent */
+    struct desk desk;
+    bool begun;
     bool met;
     bool silent; /* in the waiting room for ever */
-    struct fate fate;
     struct visitor visitor;
     struct answer answer;
 };
@@ -33,65 +33,11 @@ static void concurrency_add(struct counters *counters)
         continue;
 }
 
-static bool key_is_right(const struct ask *ask)
+static void ask_meet(struct ask *ask, const char *url, const char *method)
 {
-    static const char bearer[] = "Bearer ";
-    const char *key = ask->bank->key;
-    const char *given = MHD_lookup_connection_value(ask->connection, MHD_HEADER_KIND, "Authorization");
-    if (!key)
-        return true;
-    return given && strncmp(given, bearer, sizeof bearer - 1) == 0 &&
-           strcmp(given + sizeof bearer - 1, key) == 0;
-}
-
-/* "/ACCOUNT/v1/payment_intents/NUMBER", the account being optional. */
-static const char *url_read(const char *url, char account[ACCOUNT_BYTES])
-{
-    const char *question = strstr(url, QUESTION);
-    size_t length = question && question > url ? (size_t)(question - url - 1) : 0;
-    account[0] = '\0';
-    if (!question || length >= ACCOUNT_BYTES)
-        return NULL;
-    memcpy(account, url + 1, length);
-    account[length] = '\0';
-    return question + strlen(QUESTION);
-}
-
-/* libcurl sends a question again by itself when a kept connection turns out to be dead: still the same
- * question. */
-static bool is_sent_again(const struct ask *ask)
-{
-    const char *id = MHD_lookup_connection_value(ask->connection, MHD_HEADER_KIND, "X-Request-Id");
-    uint32_t hash = id ? 2166136261u : 0; /* FNV-1a */
-    for (; id && *id; id++)
-        hash = (hash ^ (unsigned char)*id) * 16777619u;
-    return atomic_exchange(&ask->order->question, hash) == hash && hash != 0;
-}
-
-/* Finds the order and its fate; an error's answer is written at once. */
-static void ask_meet(struct ask *ask, const char *url)
-{
-    struct bank *bank = ask->bank;
-    char account[ACCOUNT_BYTES];
-    const char *number = url_read(url, account);
     ask->met = true;
-    bank->counters.asks++;
-    concurrency_add(&bank->counters);
-    if (!key_is_right(ask)) {
-        bank->counters.answers[WORD_UNAUTHORIZED]++;
-        answer_error(401, &ask->answer);
-        return;
-    }
-    ask->order = number ? ledger_find(&bank->ledger, number, strlen(number)) : NULL;
-    if (!ask->order) {
-        bank->counters.unlisted++;
-        answer_error(404, &ask->answer);
-        return;
-    }
-    if (!is_sent_again(ask))
-        ask->order->asked++;
-    ask->fate = modes_fate(bank, account, ask->order);
-    bank->counters.answers[ask->fate.word]++;
+    concurrency_add(&ask->bank->counters);
+    desk_meet(&ask->desk, ask->bank, ask->connection, &(struct sent){url, ask->target, method}, &ask->answer);
 }
 
 static enum MHD_Result response_send(struct ask *ask, struct MHD_Response *response)
@@ -105,6 +51,8 @@ static enum MHD_Result response_send(struct ask *ask, struct MHD_Response *respo
         snprintf(seconds, sizeof seconds, "%u", answer->retry_after_s);
         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
     }
+    for (int i = 0; i < answer->header_count; i++)
+        MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
     enum MHD_Result done = MHD_queue_response(ask->connection, answer->status, response);
     MHD_destroy_response(response);
     return done;
@@ -198,28 +146,42 @@ static enum MHD_Result fate_send(struct ask *ask)
                                                                  [WORD_DRIP] = send_drip,
                                                                  [WORD_FLOOD] = send_flood,
                                                                  [WORD_RESET] = send_reset};
-    enum word word = ask->fate.word;
+    enum word word = ask->desk.fate.word;
     if (word != WORD_SILENCE && word != WORD_FLOOD && word != WORD_RESET)
-        answer_write(&ask->bank->ledger, ask->order, &ask->fate, &ask->answer);
-    if (word == WORD_PAID || word == WORD_DRIP)
-        ask->order->told_paid++;
+        desk_tell(&ask->desk, &ask->bank->ledger, &ask->answer);
     return ways[word] ? ways[word](ask) : send_whole(ask);
 }
 
-static enum MHD_Result ask_answer(struct ask *ask, const char *url)
+static enum MHD_Result ask_answer(struct ask *ask, const char *url, const char *method)
 {
+    struct fate *fate = &ask->desk.fate;
     if (!ask->met)
-        ask_meet(ask, url);
-    if (!ask->order)
+        ask_meet(ask, url, method);
+    if (!ask->desk.order)
         return send_whole(ask);
-    if (ask->fate.delay_ms > 0) {
-        int64_t delay_ms = ask->fate.delay_ms;
-        ask->fate.delay_ms = 0;
+    if (fate->delay_ms > 0) {
+        int64_t delay_ms = fate->delay_ms;
+        fate->delay_ms = 0;
         return room_wait(&ask->bank->room, &ask->visitor, ask->connection, delay_ms) ? MHD_YES : MHD_NO;
     }
     if (ask->visitor.hung_up)
         return MHD_NO;
     return fate_send(ask);
+}
+
+/* The first that is known of a request: its target, before anything in it is unescaped. */
+static void *on_target(void *self, const char *target, struct MHD_Connection *connection)
+{
+    struct ask *ask = malloc(sizeof *ask);
+    if (!ask)
+        return NULL;
+    memset(ask, 0, offsetof(struct ask, answer));
+    ask->answer.status = 0;
+    ask->answer.header_count = 0;
+    ask->bank = self;
+    ask->connection = connection;
+    ask->target = strdup(target);
+    return ask;
 }
 
 static enum MHD_Result on_request(void *self, struct MHD_Connection *connection, const char *url,
@@ -228,23 +190,20 @@ static enum MHD_Result on_request(void *self, struct MHD_Connection *connection,
 {
     struct bank *bank = self;
     struct ask *ask = *slot;
-    (void)method;
     (void)version;
-    (void)upload;
-    if (!ask) { /* the first call of a request is about its header alone */
-        *slot = ask = malloc(sizeof *ask);
-        if (!ask)
-            return MHD_NO;
-        memset(ask, 0, offsetof(struct ask, answer));
-        ask->bank = bank;
-        ask->connection = connection;
+    if (!ask || !ask->target)
+        return MHD_NO;
+    if (!ask->begun) { /* the first call of a request is about its header alone */
+        ask->begun = true;
         return MHD_YES;
     }
     if (*upload_bytes > 0) {
+        bool taken = desk_take(&ask->desk, upload, *upload_bytes);
         *upload_bytes = 0;
-        return MHD_YES;
+        return taken ? MHD_YES : MHD_NO;
     }
-    return strncmp(url, "/_bank/", 7) == 0 ? control_answer(bank, connection, url) : ask_answer(ask, url);
+    return strncmp(url, "/_bank/", 7) == 0 ? control_answer(bank, connection, url)
+                                           : ask_answer(ask, url, method);
 }
 
 static void on_completed(void *self, struct MHD_Connection *connection, void **slot,
@@ -256,6 +215,10 @@ static void on_completed(void *self, struct MHD_Connection *connection, void **s
     (void)how;
     if (ask && ask->met)
         bank->counters.now--;
+    if (ask) {
+        desk_finish(&ask->desk);
+        free(ask->target);
+    }
     free(ask);
     *slot = NULL;
 }
@@ -295,9 +258,10 @@ int serve_start(struct bank *bank, const struct serve_options *options, struct M
             (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)options->tls_key};
     }
     more[count] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
-    *out = MHD_start_daemon(flags, 0, NULL, NULL, on_request, bank, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-                            bank, MHD_OPTION_NOTIFY_CONNECTION, on_connection, bank, MHD_OPTION_ARRAY, more,
-                            MHD_OPTION_END);
+    *out =
+        MHD_start_daemon(flags, 0, NULL, NULL, on_request, bank, MHD_OPTION_URI_LOG_CALLBACK, on_target, bank,
+                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, bank, MHD_OPTION_NOTIFY_CONNECTION,
+                         on_connection, bank, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
     const union MHD_DaemonInfo *info = *out ? MHD_get_daemon_info(*out, MHD_DAEMON_INFO_BIND_PORT) : NULL;
     if (!info)
         return -1;

@@ -16,11 +16,37 @@ static size_t body_take(char *bytes, size_t size, size_t count, void *self)
     return length;
 }
 
+static size_t header_take(char *bytes, size_t size, size_t count, void *self)
+{
+    struct told *told = self;
+    size_t length = strlen(told->headers);
+    if (length + size * count < sizeof told->headers) {
+        memcpy(told->headers + length, bytes, size * count);
+        told->headers[length + size * count] = '\0';
+    }
+    return size * count;
+}
+
+static void manner_set(CURL *curl, const struct how *how, struct curl_slist **headers)
+{
+    if (how->header)
+        *headers = curl_slist_append(*headers, how->header);
+    if (how->header2)
+        *headers = curl_slist_append(*headers, how->header2);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, *headers);
+    if (how->post)
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, how->post);
+    if (how->user)
+        curl_easy_setopt(curl, CURLOPT_USERPWD, how->user);
+    if (how->ca_file)
+        curl_easy_setopt(curl, CURLOPT_CAINFO, how->ca_file);
+}
+
 struct told get(const char *base, const char *path, const struct how *how)
 {
     static const struct how usual = {.timeout_ms = 5000};
     struct told told = {0};
-    char url[256];
+    char url[4096];
     CURL *curl = curl_easy_init();
     struct curl_slist *headers = NULL;
     how = how ? how : &usual;
@@ -31,10 +57,9 @@ struct told get(const char *base, const char *path, const struct how *how)
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, how->timeout_ms);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, body_take);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &told);
-    if (how->header)
-        curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers = curl_slist_append(NULL, how->header));
-    if (how->ca_file)
-        curl_easy_setopt(curl, CURLOPT_CAINFO, how->ca_file);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, header_take);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, &told);
+    manner_set(curl, how, &headers);
     told.code = curl_easy_perform(curl);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &told.status);
     curl_easy_getinfo(curl, CURLINFO_TOTAL_TIME, &told.seconds);

@@ -11,11 +11,15 @@ struct told {
     curl_off_t retry_after_s;
     size_t length;
     char body[16384];
+    char headers[8192];
 };
 
 struct how {
     long timeout_ms;     /* of the whole question */
     const char *header;  /* one more, or NULL */
+    const char *header2; /* and another */
+    const char *post;    /* a body to be posted, or NULL: GET */
+    const char *user;    /* NAME:PASSWORD, or NULL */
     const char *ca_file; /* or NULL: the system's */
 };
 
