@@ -11,10 +11,12 @@
 #include <string.h>
 
 #include "bank/bank.h"
+#include "bank/paste.h"
 
 struct arguments {
     const char *ledger, *tls_cert, *tls_key, *key, *keys;
     int port;
+    bool config;
     unsigned threads, token_lifetime_s;
 };
 
@@ -32,6 +34,8 @@ static void help_print(void)
            "The last three sign, and check our signature: they need --keys. What DIR lacks is made: an "
            "authority\n"
            "and a server's certificate for TLS, and for each channel both sides' keys and certificates.\n\n"
+           "makegood bank --keys DIR --port N --config prints a channels: section to paste, with these "
+           "files.\n\n"
            "The ledger's lines: number, order_no, amount_minor, currency, script; separated by tabs.\n"
            "A script is a list of answers, the last one repeats: name[*times][:argument] ...\n"
            "A close takes the next answer too: it ends what is unpaid or pending. Where a channel signs "
@@ -52,12 +56,17 @@ static bool number_read(const char *text, long max, long *out)
     return end != text && *end == '\0' && *out >= 0 && *out <= max;
 }
 
-static const struct option names[] = {
-    {"ledger", required_argument, NULL, 'l'},   {"port", required_argument, NULL, 'p'},
-    {"tls-cert", required_argument, NULL, 'c'}, {"tls-key", required_argument, NULL, 'k'},
-    {"threads", required_argument, NULL, 't'},  {"key", required_argument, NULL, 's'},
-    {"keys", required_argument, NULL, 'K'},     {"token-lifetime", required_argument, NULL, 'T'},
-    {"help", no_argument, NULL, 'h'},           {0}};
+static const struct option names[] = {{"ledger", required_argument, NULL, 'l'},
+                                      {"port", required_argument, NULL, 'p'},
+                                      {"tls-cert", required_argument, NULL, 'c'},
+                                      {"tls-key", required_argument, NULL, 'k'},
+                                      {"threads", required_argument, NULL, 't'},
+                                      {"key", required_argument, NULL, 's'},
+                                      {"keys", required_argument, NULL, 'K'},
+                                      {"token-lifetime", required_argument, NULL, 'T'},
+                                      {"config", no_argument, NULL, 'C'},
+                                      {"help", no_argument, NULL, 'h'},
+                                      {0}};
 
 /* NULL, or what is wrong. */
 static const char *argument_take(int name, const char *text, struct arguments *out)
@@ -75,6 +84,9 @@ static const char *argument_take(int name, const char *text, struct arguments *o
         return NULL;
     case 's':
         out->key = text;
+        return NULL;
+    case 'C':
+        out->config = true;
         return NULL;
     case 'K':
         out->keys = text;
@@ -113,7 +125,9 @@ static int arguments_read(int argc, char **argv, struct arguments *out)
     }
     if (!why && optind < argc)
         why = "an argument is unknown";
-    if (!why && !out->ledger)
+    if (!why && out->config && (!out->keys || out->port == 0))
+        why = "--config needs --keys DIR, and --port with the number that the bank will have";
+    if (!why && !out->ledger && !out->config)
         why = "--ledger FILE is missing";
     if (!why && !out->tls_cert != !out->tls_key)
         why = "--tls-cert and --tls-key go together";
@@ -194,6 +208,19 @@ static int bank_open(struct bank *bank, struct keys *keys, const struct argument
     return -1;
 }
 
+static int config_print(const struct arguments *arguments)
+{
+    struct keys keys;
+    char why[WHY_BYTES];
+    int code = keys_open(&keys, arguments->keys, why) == 0 ? 0 : 1;
+    if (code == 0)
+        paste_print(&keys, arguments->keys, arguments->port);
+    else
+        fprintf(stderr, "makegood bank: %s\n", why);
+    keys_close(&keys);
+    return code;
+}
+
 static int bank_run(struct arguments *arguments, const sigset_t *signals)
 {
     struct bank bank = {.key = arguments->key};
@@ -223,6 +250,8 @@ int bank_command(int argc, char **argv)
     int wrong = arguments_read(argc, argv, &arguments);
     if (wrong)
         return wrong - 1;
+    if (arguments.config)
+        return config_print(&arguments);
     signals_block(&signals);
     return bank_run(&arguments, &signals);
 }
