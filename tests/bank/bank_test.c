@@ -4,7 +4,6 @@
 #include <curl/curl.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,25 +42,6 @@ static void file_write(const char *name, const char *text)
     assert_int_equal(fclose(file), 0);
 }
 
-/* Starts a program; what it says on the given descriptor can be read from *out. */
-static pid_t program_start(char *const *arguments, int descriptor, FILE **out)
-{
-    posix_spawn_file_actions_t actions;
-    int ends[2];
-    pid_t pid = -1;
-    assert_int_equal(pipe(ends), 0);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], descriptor);
-    posix_spawn_file_actions_addclose(&actions, ends[0]);
-    posix_spawn_file_actions_addclose(&actions, ends[1]);
-    assert_int_equal(posix_spawnp(&pid, arguments[0], &actions, NULL, arguments, environ), 0);
-    posix_spawn_file_actions_destroy(&actions);
-    close(ends[1]);
-    *out = fdopen(ends[0], "r");
-    assert_non_null(*out);
-    return pid;
-}
-
 static void bank_start(struct bank *bank, const char *scheme, const char *const *more)
 {
     char ledger[64];
@@ -75,6 +55,7 @@ static void bank_start(struct bank *bank, const char *scheme, const char *const 
     for (int i = 0; arguments[i]; i++)
         argv[i] = strdup(arguments[i]);
     bank->pid = program_start(argv, STDOUT_FILENO, &said);
+    assert_true(bank->pid > 0);
     assert_int_equal(fscanf(said, "listening on 127.0.0.1:%d", &port), 1);
     fclose(said);
     for (int i = 0; argv[i]; i++)

@@ -1,8 +1,10 @@
 /* The client of the bank's test: see client.h. Called by the test's only thread; judges nothing. */
 #include "client.h"
 
+#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static size_t body_take(char *bytes, size_t size, size_t count, void *self)
 {
@@ -67,4 +69,24 @@ struct told get(const char *base, const char *path, const struct how *how)
     curl_slist_free_all(headers);
     curl_easy_cleanup(curl);
     return told;
+}
+
+pid_t program_start(char *const *arguments, int descriptor, FILE **out)
+{
+    posix_spawn_file_actions_t actions;
+    int ends[2];
+    pid_t pid = -1;
+    *out = NULL;
+    if (pipe(ends) != 0)
+        return -1;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], descriptor);
+    posix_spawn_file_actions_addclose(&actions, ends[0]);
+    posix_spawn_file_actions_addclose(&actions, ends[1]);
+    if (posix_spawnp(&pid, arguments[0], &actions, NULL, arguments, environ) != 0)
+        pid = -1;
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    *out = fdopen(ends[0], "r");
+    return pid;
 }

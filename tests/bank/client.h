@@ -3,6 +3,8 @@
 #define BANK_CLIENT_H
 
 #include <curl/curl.h>
+#include <stdio.h>
+#include <sys/types.h>
 
 struct told {
     CURLcode code;
@@ -25,5 +27,8 @@ struct how {
 
 /* On a connection of its own. how may be NULL. */
 struct told get(const char *base, const char *path, const struct how *how);
+
+/* Starts a program; what it says on the given descriptor can be read from *out. -1: it did not start. */
+pid_t program_start(char *const *arguments, int descriptor, FILE **out);
 
 #endif
