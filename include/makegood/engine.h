@@ -194,7 +194,7 @@ struct engine_view {
     uint64_t queries;
     uint64_t answers;
     uint64_t faults;
-    uint64_t verdicts[VERDICT_KINDS]; /* applied or already */
+    uint64_t verdicts[VERDICT_KINDS]; /* applied or already; the end of a tail is none */
     uint64_t outcomes[OUTCOMES];
     uint64_t parked[PARK_REASONS];
     uint64_t claims;  /* calls */

@@ -1,4 +1,4 @@
--- One line per fate: fate, orders, how they must end, how they ended, ok. Run by scripts/demo as the superuser.
+-- One line per fate: channel, fate, orders, how they must end, how they ended, ok. Run by scripts/demo as the superuser.
 WITH seen AS (
   SELECT lost.place,
          CASE
@@ -19,7 +19,7 @@ WITH seen AS (
   SELECT place, sum(orders) AS orders, string_agg(ending || ' ' || orders, ', ' ORDER BY orders DESC) AS text
   FROM counted GROUP BY place
 )
-SELECT fate.fate, fate.orders, fate.ending || ' ' || fate.orders, told.text,
+SELECT fate.channel, fate.fate, fate.orders, fate.ending || ' ' || fate.orders, told.text,
        CASE WHEN told.text = fate.ending || ' ' || fate.orders THEN 'ok' ELSE 'DIFFERS' END
 FROM demo.fate JOIN told USING (place)
 ORDER BY place;

@@ -52,7 +52,8 @@ CREATE TABLE demo.fate (
   orders  integer NOT NULL,
   channel text NOT NULL,
   fate    text NOT NULL,
-  ending  text NOT NULL
+  ending  text NOT NULL,
+  expires integer -- seconds
 );
 CREATE TABLE demo.lost (
   order_no text PRIMARY KEY,

@@ -111,6 +111,11 @@ int64_t settle_next_ms(const struct engine *engine, int64_t now_ms)
 
 static void job_is_settled(struct engine *engine, struct job *job)
 {
+    if (job->verdict.kind == VERDICT_CLOSED &&
+        job->order.phase == PHASE_TAIL) { /* the order was closed before */
+        job_move(engine, job, JOB_FREE);
+        return;
+    }
     engine->view.verdicts[job->verdict.kind]++;
     if (job->verdict.kind == VERDICT_PARK) {
         engine->view.parked[job->verdict.reason]++;

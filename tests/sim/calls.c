@@ -221,7 +221,7 @@ static void claim_reply(struct world *world, struct node *node, struct call *cal
 }
 
 /* The witness counts what the engine is about to be told. */
-static void settle_count(struct node *node, const struct call *call)
+static void settle_count(struct world *world, struct node *node, const struct call *call)
 {
     for (int i = 0; i < call->count; i++) {
         enum outcome outcome = call->rulings[i].outcome;
@@ -231,6 +231,10 @@ static void settle_count(struct node *node, const struct call *call)
             node->seen.parked[call->rulings[i].reason]++;
         if (outcome != OUTCOME_APPLIED && outcome != OUTCOME_ALREADY)
             continue;
+        const struct grant *grant =
+            &world->witness.grants[witness_find(world, call->rows[i].attempt, call->rows[i].token)];
+        if (verdict->kind == VERDICT_CLOSED && grant->phase == PHASE_TAIL)
+            continue; /* the order was closed, and counted, before */
         node->seen.verdicts[verdict->kind]++;
         if (verdict->kind == VERDICT_PARK)
             node->seen.parked[verdict->reason]++;
@@ -249,7 +253,7 @@ static void settle_reply(struct world *world, struct node *node, struct call *ca
         return;
     }
     witness_settled(world, node, call);
-    settle_count(node, call);
+    settle_count(world, node, call);
     for (int i = 0; i < call->count; i++) {
         outcomes[i] = call->rulings[i].outcome;
         reasons[i] = call->rulings[i].reason;
