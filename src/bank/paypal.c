@@ -1,4 +1,5 @@
 /* PayPal: tokens by client credentials, and orders by their own number. Answers are as good as their TLS. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -89,7 +90,10 @@ static void order_say(const struct report *report, struct answer *out)
     char money[96], value[32], captures[256] = "";
     char currency[4] = {report->currency[0] & ~32, report->currency[1] & ~32, report->currency[2] & ~32,
                         '\0'};
-    yuan_write(report->amount_minor, value);
+    if (strcmp(currency, "JPY") == 0) /* has no decimals */
+        snprintf(value, sizeof(value), "%" PRId64, report->amount_minor);
+    else
+        yuan_write(report->amount_minor, value);
     snprintf(money, sizeof(money), "{\"currency_code\":\"%s\",\"value\":\"%s\"}", currency, value);
     if (state->capture)
         snprintf(captures, sizeof(captures),

@@ -1,6 +1,7 @@
 /* WeChat Pay API v3: query and close by out_trade_no, direct and partner. Requests must carry a right
  * WECHATPAY2-SHA256-RSA2048; answers to those are signed, errors too, as WeChat documents. */
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,17 +90,17 @@ static bool request_is_signed(const struct question *question)
 
 /* ---- what is asked ---- */
 
-/* mchid of the query; of the body where something is closed: there as JSON. */
+/* In the query; where something is closed, in the body. */
 static bool merchant_read(struct question *question, const char *name)
 {
     const char *value = MHD_lookup_connection_value(question->connection, MHD_GET_ARGUMENT_KIND, name);
-    char key[32];
-    int length = snprintf(key, sizeof(key), "\"%s\":\"", name);
-    if (question->verb == VERB_CLOSE) {
-        value = question->body ? strstr(question->body, key) : NULL;
-        value = value ? value + length : NULL;
-    }
-    return value && word_copy(value, strcspn(value, "\""), question->merchant, sizeof(question->merchant));
+    bool closes = question->verb == VERB_CLOSE;
+    json_t *body = closes && question->body ? json_loads(question->body, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    if (closes)
+        value = json_string_value(json_object_get(body, name));
+    bool read = value && word_copy(value, strlen(value), question->merchant, sizeof(question->merchant));
+    json_decref(body);
+    return read;
 }
 
 static bool path_read(struct question *question)
