@@ -20,6 +20,7 @@ static const char *program;
 static char folder[] = "/tmp/makegood-bank-signed-XXXXXX";
 static pid_t bank;
 static char base[64];
+static int port;
 
 /* ---- the bank ---- */
 
@@ -64,7 +65,6 @@ static void bank_start(void)
                                (char *)(uintptr_t) "1",
                                NULL};
     FILE *said = NULL;
-    int port = 0;
     file_of("ledger", ledger_file);
     file_of("keys", keys);
     bank = program_start(arguments, STDOUT_FILENO, &said);
@@ -80,6 +80,11 @@ static void bank_stop(void)
     kill(bank, SIGTERM);
     assert_int_equal(waitpid(bank, &status, 0), bank);
     assert_int_equal(status, 0);
+}
+
+int bank_port(void)
+{
+    return port;
 }
 
 void bank_restart(void)

@@ -10,6 +10,7 @@
 /* The file's path in the temporary folder; the keys are in keys/. */
 const char *file_of(const char *name, char out[128]);
 void bank_restart(void);
+int bank_port(void);
 /* Over TLS, with the bank's own authority. */
 struct told ask(const char *path, struct how how);
 void expect(const struct told *told, long status, const char *text);
