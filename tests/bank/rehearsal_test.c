@@ -88,11 +88,35 @@ static void a_wrong_key_is_refused(void **state)
     evidence_is(configuration, "wechatpay", "paid00000", "unauthorized");
 }
 
+static void misuse_is_told(void **state)
+{
+    static const struct {
+        const char *arguments;
+        int code;
+        const char *why;
+    } cases[] = {
+        {"--config", 2, "--config needs --keys DIR"},
+        {"--keys /proc/nowhere --port 1 --config", 1, "keys can not be made in /proc/nowhere"},
+        {"--ledger /dev/null --token-lifetime 0", 2, "--token-lifetime takes seconds"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char command[512], said[512] = "";
+        snprintf(command, sizeof command, MAKEGOOD_PROGRAM " bank %s 2>&1", cases[i].arguments);
+        FILE *output = popen(command, "re");
+        assert_non_null(output);
+        assert_non_null(fgets(said, sizeof said, output));
+        assert_int_equal(pclose(output), cases[i].code << 8);
+        assert_non_null(strstr(said, cases[i].why));
+    }
+}
+
 static int run(int (*setup)(void **), int (*teardown)(void **))
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_sides_agree),
         cmocka_unit_test(a_wrong_key_is_refused),
+        cmocka_unit_test(misuse_is_told),
     };
     return cmocka_run_group_tests_name("bank_rehearsal", tests, setup, teardown);
 }
