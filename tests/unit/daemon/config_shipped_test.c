@@ -1,4 +1,4 @@
-/* The ready files of config/channels: each is loaded as it ships, its files in a folder of ours. What is not in force (a
+/* The ready files of config/channels, and the example of doc/channel.md: each is loaded as it ships, its files in a folder of ours. What is not in force (a
  * key behind "#") is loaded as well, where a file shows another way. Key material is made anew in every run by the openssl
  * command. */
 #include "fixture.h"
@@ -198,6 +198,26 @@ static void unionpay_can_not_close(void **state)
     config_drop(config);
 }
 
+/* ---- the example of doc/channel.md ---- */
+
+static void the_documents_example_loads(void **state)
+{
+    (void)state;
+    static const char begin[] = "```yaml\n";
+    char *text = file_text("doc/channel.md");
+    char *example = strstr(text, begin);
+    assert_non_null(example);
+    char *end = strstr(example + strlen(begin), "```");
+    assert_non_null(end);
+    *end = '\0';
+    char *configuration = configuration_make(example + strlen(begin));
+    struct config *config = text_load(&world.fixture, configuration);
+    assert_string_equal(config->channels[0]->name, "tidepay");
+    config_drop(config);
+    free(configuration);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +226,7 @@ int main(void)
         cmocka_unit_test(wechat_pay_has_a_policy_of_its_own),
         cmocka_unit_test(alipay_has_two_modes),
         cmocka_unit_test(unionpay_can_not_close),
+        cmocka_unit_test(the_documents_example_loads),
     };
     return cmocka_run_group_tests(tests, world_open, world_close);
 }
