@@ -1,6 +1,6 @@
-/* The ready files of config/channels, and the example of doc/channel.md: each is loaded as it ships, its files in a folder of ours. What is not in force (a
- * key behind "#") is loaded as well, where a file shows another way. Key material is made anew in every run by the openssl
- * command. */
+/* The ready files of config/channels, and the example of doc/channel.md: each is loaded as it ships, its files in a folder
+ * of ours. What is not in force (a key behind "#") is loaded as well, where a file shows another way. Key material is made
+ * anew in every run by the openssl command. */
 #include "fixture.h"
 
 #include <glob.h>
