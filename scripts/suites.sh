@@ -40,7 +40,7 @@ suite_names() {
 
 # ctest repeats what a test prints behind its number.
 suite_output() {
-  ctest --test-dir "$1" -V --timeout 1500 -R "^$2\$" 2>&1
+  ctest --test-dir "$1" -V --timeout "${MAKEGOOD_SUITE_SECONDS:-1500}" -R "^$2\$" 2>&1
 }
 
 # run_suite BUILD-DIR NAME LABEL

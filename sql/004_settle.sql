@@ -36,7 +36,7 @@ CREATE TYPE stray_row AS (place integer, ruling text, outcome text, reason text)
 
 -- What becomes of one element; rule_batch() makes one for each, in order.
 CREATE TYPE ruled_row AS (ruling text, outcome text, reason text, status_before text, status_after text, spot tid,
-                          order_spot tid);
+                          order_spot tid, paid_by text);
 
 -- What the audit, or else our table, knows about elements that are not held, and about the last tries: only those can
 -- have been audited while their row kept its token. One statement, so a settlement that commits meanwhile is seen
@@ -89,6 +89,16 @@ BEGIN
               AND (q.channel <> p_channel OR coalesce(nullif(q.channel_number, ''), q.number)
                                              IS DISTINCT FROM p_payment)));
 END
+$$;
+
+-- Channel and number of the payment that an order was paid by: its own columns tell (p_recorded), or else our audit.
+CREATE FUNCTION first_payment(p_order_no text, p_recorded text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, makegood, pg_temp
+AS $$
+  SELECT coalesce(nullif(p_recorded, ''), (
+    SELECT concat_ws(' ', q.channel, coalesce(nullif(q.channel_number, ''), q.number)) FROM query_log AS q
+    WHERE q.order_no = p_order_no AND q.verdict = 'paid' AND q.outcome = 'applied' ORDER BY q.logged_at DESC LIMIT 1),
+    'unknown')
 $$;
 
 -- Of the elements that would end the same order one has its turn (1): the one that did, or else a paid one first.
@@ -145,9 +155,11 @@ BEGIN
                      WHEN r.verdict = 'paid' THEN p_shop.paid_write
                      WHEN r.verdict = 'closed' THEN p_shop.closed_write
                      ELSE p_shop.refunded_write END,
-                r.spot, r.order_spot)::ruled_row
+                r.spot, r.order_spot,
+                CASE r.ruling WHEN 'paid_twice' THEN first_payment(r.order_no, r.paid_by) END)::ruled_row
     FROM (
-      SELECT e.place, h.spot, o.spot AS order_spot, e.verdict, coalesce(d.status, o.status) AS status,
+      SELECT e.place, h.spot, o.spot AS order_spot, e.order_no, concat_ws(' ', o.channel, o.channel_number) AS paid_by,
+             e.verdict, coalesce(d.status, o.status) AS status,
              s.outcome AS recorded, s.reason AS recorded_reason, CASE
         WHEN d.place IS NOT NULL THEN 'paid'
         WHEN s.place IS NOT NULL THEN s.ruling
@@ -220,7 +232,8 @@ $$;
 CREATE FUNCTION settle(p_instance text, p_attempt bigint[], p_token uuid[], p_claimed_us bigint[], p_order_no text[],
                        p_channel text[], p_number text[], p_verdict text[], p_reason text[], p_rule text[],
                        p_due_in_ms bigint[], p_phase text[], p_late boolean[], p_answers integer[],
-                       p_errors integer[], p_unknowns integer[], p_evidence text[], p_authentic boolean[], p_amount bigint[], p_currency text[],
+                       p_errors integer[], p_unknowns integer[], p_evidence text[], p_authentic boolean[],
+                       p_amount bigint[], p_currency text[],
                        p_channel_number text[], p_code text[], p_channel_rule text[], p_http integer[],
                        p_latency_ms integer[], p_digest text[], p_asked text[], p_request_id text[], p_last boolean[],
                        p_detail text[])
@@ -363,8 +376,8 @@ BEGIN
     FROM (SELECT generate_subscripts(p_order_no, 1) AS place, unnest(p_order_no) AS order_no,
                  unnest(p_verdict) AS verdict) AS e
     WHERE e.verdict IN ('paid', 'closed', 'refunded') AND e.place <> ALL (p_paid.place))) AS o);
-  ruled := rule_batch(p_attempt, p_order_no, p_channel, p_payment, p_verdict, p_amount, p_currency, p_late, p_last, p_held,
-                      p_paid, orders, strays, p_shop);
+  ruled := rule_batch(p_attempt, p_order_no, p_channel, p_payment, p_verdict, p_amount, p_currency, p_late, p_last,
+                      p_held, p_paid, orders, strays, p_shop);
   IF cardinality(ruled) <> cardinality(p_attempt) THEN
     RAISE EXCEPTION 'makegood.settle: an order number occurs twice in the order table; make its key unique'
       USING ERRCODE = 'cardinality_violation';
@@ -388,7 +401,7 @@ BEGIN
     SELECT CASE WHEN e.verdict = 'closed' AND e.phase = 'tail' AND h.phase <> 'tail'
                      AND (e.r).ruling IN ('write', 'leave', 'already')
                 THEN ROW ('tail', (e.r).outcome, (e.r).reason, (e.r).status_before, (e.r).status_after, (e.r).spot,
-                          (e.r).order_spot)::ruled_row
+                          (e.r).order_spot, NULL)::ruled_row
                 ELSE e.r END
     FROM (SELECT generate_subscripts(p_verdict, 1) AS place, unnest(p_verdict) AS verdict, unnest(p_phase) AS phase,
                  unnest(p_ruled) AS r) AS e
@@ -397,8 +410,8 @@ BEGIN
 END
 $$;
 
--- 3. One target's orders (late: paid as well, from closed). What the mapping's update did not write, though its row is locked and its status was
--- right, was held back by the shop's own table: a conflict.
+-- 3. One target's orders (late: paid as well, from closed). What the mapping's update did not write, though its row is
+-- locked and its status was right, was held back by the shop's own table: a conflict.
 CREATE FUNCTION write_batch(p_target text, p_order_no text[], p_channel text[], p_payment text[], p_verdict text[],
                             p_ruled ruled_row[]) RETURNS ruled_row[]
 LANGUAGE plpgsql SET search_path = pg_catalog, makegood, pg_temp
@@ -431,7 +444,7 @@ BEGIN
   RETURN ARRAY(
     SELECT CASE WHEN e.verdict = meant AND (e.r).ruling = word AND e.order_no <> ALL (written)
                 THEN ROW ('status_unexpected', 'conflict', 'status_unexpected', (e.r).status_before,
-                          (e.r).status_before, (e.r).spot, (e.r).order_spot)::ruled_row
+                          (e.r).status_before, (e.r).spot, (e.r).order_spot, NULL)::ruled_row
                 ELSE e.r END
     FROM (SELECT unnest(p_order_no) AS order_no, unnest(p_verdict) AS verdict, unnest(p_ruled) AS r) AS e);
 END
@@ -447,9 +460,10 @@ BEGIN
     SELECT e.attempt_id,
            CASE (e.r).ruling WHEN 'park' THEN e.reason ELSE (e.r).reason END AS reason,
            CASE WHEN (e.r).ruling = 'park' THEN coalesce(e.detail, '')
-                ELSE format('the channel says %s %s %s, payment %s; the order''s status is %s', e.verdict, e.amount,
+                ELSE format('the channel says %s %s %s, payment %s; the order''s status is %s%s', e.verdict, e.amount,
                             e.currency, coalesce(nullif(e.payment, ''), 'without a number'),
-                            coalesce((e.r).status_before, 'not known')) END AS detail
+                            coalesce((e.r).status_before, 'not known'), ', by the payment ' || (e.r).paid_by)
+                END AS detail
     FROM (SELECT unnest(p_attempt) AS attempt_id, unnest(p_verdict) AS verdict, unnest(p_reason) AS reason,
                  unnest(p_amount) AS amount, unnest(p_currency) AS currency, unnest(p_payment) AS payment,
                  unnest(p_detail) AS detail, unnest(p_ruled) AS r) AS e
@@ -478,7 +492,8 @@ BEGIN
       errors   = coalesce(e.errors, l.errors),
       unknowns = coalesce(e.unknowns, l.unknowns)
   FROM (SELECT unnest(p_attempt) AS attempt_id, unnest(p_due_in_ms) AS due_in_ms, unnest(p_phase) AS phase,
-               unnest(p_answers) AS answers, unnest(p_errors) AS errors, unnest(p_unknowns) AS unknowns, unnest(p_ruled) AS r) AS e
+               unnest(p_answers) AS answers, unnest(p_errors) AS errors, unnest(p_unknowns) AS unknowns,
+               unnest(p_ruled) AS r) AS e
   WHERE l.attempt_id = e.attempt_id AND (e.r).ruling IN ('retry', 'tail', 'put_off');
 END
 $$;

@@ -83,6 +83,9 @@ static void a_second_payment_is_seen_though_no_column_tells(void **state)
     settle_rows(db, &e[1], 1);
     assert_settled(&e[0], "applied", "");
     assert_settled(&e[1], "conflict", "paid_twice");
+    assert_contains(
+        db_ask(db, "SELECT detail FROM makegood.parked_order WHERE attempt_id = %s", e[1].attempt_id),
+        ", by the payment ");         /* told by the audit: the table has no column for it */
     mall_order(db, "201", 2, "1.00"); /* paid by the shop: nothing of ours can tell */
     struct element f = mall_claim(db, "201", 100);
     settle_rows(db, &f, 1);

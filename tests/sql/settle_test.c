@@ -271,6 +271,9 @@ static void one_attempt_of_an_order_has_its_turn_a_paid_one_first(void **state)
     settle_rows(db, &rest[1], 1);
     assert_settled(&rest[0], "applied", ""); /* another attempt lives: the row goes, the order stays */
     assert_settled(&rest[1], "conflict", "paid_twice");
+    assert_string_equal(
+        db_ask(db, "SELECT detail FROM makegood.parked_order WHERE order_no = 'D1'"),
+        "the channel says paid 100 CNY, payment T3; the order's status is paid, by the payment turn T1");
     assert_string_equal(kiosk_state(db, "D1"), "paid");
     PQfinish(db);
 }
