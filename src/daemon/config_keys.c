@@ -403,10 +403,11 @@ const struct config_key config_keys[] = {
         .typed =
             {[CHANNEL_ALIPAY] = "5s 15s 30s 1m 3m 5m 10m 30m 1h", [CHANNEL_UNIONPAY] = "5m 5m 20m 30m 1h"},
         .sentence = "Delays of the questions, each after the answer before; the last one repeats."),
-    CHANNEL_KEY("schedules", LIST, CHANNEL(plans), 0, PLANS_MAX, .otherwise = "none",
-                .size = sizeof(struct plan_draft),
-                .sample = "- {method: us_bank_account, schedule: 1h 6h 24h}\n",
-                .sentence = "Schedules for some orders; the first that fits is followed."),
+    CHANNEL_KEY(
+        "schedules", LIST, CHANNEL(plans), 0, PLANS_MAX, .otherwise = "none",
+        .size = sizeof(struct plan_draft), .sample = "- {method: us_bank_account, schedule: 1h 6h 24h}\n",
+        .sentence =
+            "Schedules for some orders; the first that fits is followed, from the second question on."),
     CHANNEL_KEY("schedules[].method", TEXT, PLAN(method), 1, METHOD_BYTES - 1, .otherwise = "any",
                 .sentence = "of this payment method, as track() was told"),
     CHANNEL_KEY("schedules[].until", DURATION, PLAN(plan.until_ms), SECOND_MS, 400 * DAY_MS,
