@@ -1,5 +1,5 @@
 -- The ledger: roles, words and tables of makegood. Everything in the schema belongs to makegood_owner, who can not
--- log in; whoever works with it is a member of one of the groups and calls functions (006_grants.sql).
+-- log in; whoever works with it is a member of one of the groups and calls functions (009_grants.sql).
 --
 -- Applied once by `makegood migrate`, in one transaction, as a superuser or as a role with CREATEROLE that owns the
 -- database. PostgreSQL 13 and later.

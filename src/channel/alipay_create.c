@@ -140,7 +140,7 @@ static void alipay_certificates_take(struct alipay *alipay, const char *text, st
     BIO *bio = BIO_new_mem_buf(text, -1);
     int error = bio ? 0 : -ENOMEM;
     X509 *certificate;
-    while (!error && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
+    while (!error && (certificate = certificate_next(bio))) {
         error = alipay_certificate_add(alipay, certificate, &why);
         X509_free(certificate);
     }

@@ -85,7 +85,7 @@ int alipay_root_serial_write(char **out, const char *text, const char **why)
     BIO *bio = BIO_new_mem_buf(text, -1);
     int error = bio ? 0 : -ENOMEM;
     X509 *certificate;
-    while (!error && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
+    while (!error && (certificate = certificate_next(bio))) {
         error = root_add(&joined, certificate, why);
         X509_free(certificate);
     }

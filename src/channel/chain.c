@@ -31,7 +31,7 @@ static int certificates_take(struct loading *loading, BIO *bio)
 {
     X509 *certificate;
     int error = 0;
-    while (!error && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
+    while (!error && (certificate = certificate_next(bio))) {
         error = certificate_take(loading, certificate);
         X509_free(certificate);
     }

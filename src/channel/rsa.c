@@ -20,6 +20,11 @@ static int no_password(char *buffer, int size, int writing, void *self)
     return -1;
 }
 
+X509 *certificate_next(BIO *bio)
+{
+    return PEM_read_bio_X509(bio, NULL, no_password, NULL);
+}
+
 static EVP_PKEY *private_from_pem(BIO *bio)
 {
     return PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
@@ -32,7 +37,7 @@ static EVP_PKEY *public_from_pem(BIO *bio)
 
 static EVP_PKEY *public_from_certificate(BIO *bio)
 {
-    X509 *certificate = PEM_read_bio_X509(bio, NULL, no_password, NULL);
+    X509 *certificate = certificate_next(bio);
     EVP_PKEY *key = certificate ? X509_get_pubkey(certificate) : NULL;
     X509_free(certificate);
     return key;
@@ -179,7 +184,7 @@ int certificate_load(X509 **out, const char *text, const char **why)
     BIO *bio = BIO_new_mem_buf(text, -1);
     if (!bio)
         return -ENOMEM;
-    *out = PEM_read_bio_X509(bio, NULL, no_password, NULL);
+    *out = certificate_next(bio);
     BIO_free(bio);
     ERR_clear_error();
     if (*out)

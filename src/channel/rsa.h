@@ -7,6 +7,7 @@
 #ifndef MAKEGOOD_CHANNEL_RSA_H
 #define MAKEGOOD_CHANNEL_RSA_H
 
+#include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <stdbool.h>
@@ -25,6 +26,8 @@ bool rsa_verify(EVP_PKEY *public_key, const void *bytes, size_t length, const ch
 
 /* The first certificate of a PEM text. 0, -EINVAL with a sentence in *why, or -ENOMEM. Free with X509_free. */
 int certificate_load(X509 **out, const char *text, const char **why);
+/* The next certificate of several in one PEM text; NULL behind the last. Free with X509_free. */
+X509 *certificate_next(BIO *bio);
 /* Its serial number in upper-case hex without a prefix, to be freed; NULL when memory runs out. */
 char *certificate_serial(const X509 *certificate);
 /* The same as a decimal number. */

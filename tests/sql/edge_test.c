@@ -126,7 +126,7 @@ static void verify_refuses_another_isolation(void **state)
     (void)state;
     PGconn *db = db_open(KIOSK, "t_daemon");
     static const char faults[] = "SELECT coalesce(string_agg(fault || '; ' || mend, ' '), 'fit') "
-                                 "FROM makegood.verify(8, '%s')";
+                                 "FROM makegood.verify(9, '%s')";
     assert_string_equal(db_ask(db, faults, KIOSK_MAPPING), "fit");
     db_do(db, "SET default_transaction_isolation = 'repeatable read'");
     assert_string_equal(db_ask(db, faults, KIOSK_MAPPING),

@@ -1,5 +1,5 @@
 /* The end of an attempt's life as row states, one connection: closing at the channel, the check after it, the tail, and
- * a late payment (sql/004_settle.sql, correctness 23 and 24). */
+ * a late payment (sql/005_settle.sql, correctness 23 and 24). */
 #include "db.h"
 
 static const char *phase_of(PGconn *db, const struct element *e)

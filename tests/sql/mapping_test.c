@@ -138,7 +138,7 @@ static void a_mapping_that_can_not_work_is_refused_with_its_mend(void **state)
         assert_contains(error, "22023 makegood.install_mapping: ");
         assert_contains(error, cases[i].says);
         assert_contains(
-            db_ask(db, "SELECT string_agg(fault || '; ' || mend, ' ') FROM makegood.verify(8, %s)", mapping),
+            db_ask(db, "SELECT string_agg(fault || '; ' || mend, ' ') FROM makegood.verify(9, %s)", mapping),
             cases[i].says);
     }
     const char *trigger = changed(db, KIOSK_MAPPING, "channel", "null");
@@ -191,33 +191,33 @@ static void verify_tells_what_keeps_a_daemon_from_running(void **state)
     PGconn *daemon = db_open(KIOSK, "t_daemon"), *root = db_open(KIOSK, NULL);
     static const char faults[] = "SELECT coalesce(string_agg(fault || '; ' || mend, ' '), 'fit') "
                                  "FROM makegood.verify(%d, '%s')";
-    assert_string_equal(db_ask(daemon, faults, 8, KIOSK_MAPPING), "fit");
-    assert_string_equal(db_ask(daemon, faults, 9, KIOSK_MAPPING),
-                        "the schema makegood has version 8, this program needs 9; run makegood migrate");
+    assert_string_equal(db_ask(daemon, faults, 9, KIOSK_MAPPING), "fit");
+    assert_string_equal(db_ask(daemon, faults, 10, KIOSK_MAPPING),
+                        "the schema makegood has version 9, this program needs 10; run makegood migrate");
     assert_contains(db_ask(daemon, faults, 7, KIOSK_MAPPING), "install the newer program of that version");
     const char *other = changed(root, KIOSK_MAPPING, "unpaid", "[\"created\"]");
     assert_string_equal(
-        db_ask(daemon, "SELECT fault || '; ' || mend FROM makegood.verify(8, %s)", other),
+        db_ask(daemon, "SELECT fault || '; ' || mend FROM makegood.verify(9, %s)", other),
         "order_table: the installed mapping differs from the configuration in unpaid; run makegood "
         "migrate, or take the change back");
     db_do(root, "REVOKE EXECUTE ON FUNCTION makegood.backlog() FROM makegood_daemon");
     assert_string_equal(
-        db_ask(daemon, faults, 8, KIOSK_MAPPING),
+        db_ask(daemon, faults, 9, KIOSK_MAPPING),
         "the role t_daemon may not execute makegood.backlog; GRANT makegood_daemon TO t_daemon");
     db_do(root, "GRANT EXECUTE ON FUNCTION makegood.backlog() TO makegood_daemon");
     db_do(root, "ALTER TABLE kiosk.orders RENAME trade_no TO elsewhere");
-    assert_contains(db_ask(daemon, faults, 8, KIOSK_MAPPING), "table kiosk.orders has no column trade_no");
+    assert_contains(db_ask(daemon, faults, 9, KIOSK_MAPPING), "table kiosk.orders has no column trade_no");
     db_do(root, "ALTER TABLE kiosk.orders RENAME elsewhere TO trade_no");
     db_do(root, "ALTER TABLE kiosk.orders OWNER TO t_mall_owner");
-    assert_contains(db_ask(daemon, faults, 8, KIOSK_MAPPING),
+    assert_contains(db_ask(daemon, faults, 9, KIOSK_MAPPING),
                     "not the property of the owner of kiosk.orders");
     db_do(root, "ALTER TABLE kiosk.orders OWNER TO t_kiosk_owner; BEGIN; SELECT "
                 "makegood.uninstall_mapping(); COMMIT");
-    assert_contains(db_ask(daemon, faults, 8, KIOSK_MAPPING),
+    assert_contains(db_ask(daemon, faults, 9, KIOSK_MAPPING),
                     "order_table: no mapping is installed; run makegood migrate");
     db_do(root, "SELECT makegood.install_mapping('%s')", KIOSK_MAPPING);
     db_do(root, "SELECT makegood.install_mapping('%s')", KIOSK_MAPPING); /* twice changes nothing */
-    assert_string_equal(db_ask(daemon, faults, 8, KIOSK_MAPPING), "fit");
+    assert_string_equal(db_ask(daemon, faults, 9, KIOSK_MAPPING), "fit");
     PQfinish(root);
     PQfinish(daemon);
 }

@@ -1,4 +1,4 @@
-/* Who may do what (sql/008_grants.sql), and that a migrator who is no superuser can set all of it up. */
+/* Who may do what (sql/009_grants.sql), and that a migrator who is no superuser can set all of it up. */
 #include "db.h"
 
 static const char *const tables[] = {"lost_order", "parked_order", "query_log",
@@ -111,7 +111,7 @@ static void a_migrator_without_superuser_sets_everything_up(void **state)
     db_do(root, "RESET ROLE; GRANT t_kiosk_owner TO t_migrator");
     db_do(db, "SELECT makegood.install_mapping('%s')", mapping);
     db_do(db, "SELECT makegood.install_mapping('%s')", mapping);
-    assert_int_equal(db_number(root, "SELECT count(*) FROM makegood.verify(8, '%s')", mapping), 0);
+    assert_int_equal(db_number(root, "SELECT count(*) FROM makegood.verify(9, '%s')", mapping), 0);
     assert_string_equal(db_ask(root, "SELECT has_schema_privilege('t_kiosk_owner', 'makegood', 'CREATE')"),
                         "f");
     db_do(root, "INSERT INTO shop.orders VALUES (7, 'new', 12.34, 'CNY')");

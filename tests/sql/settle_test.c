@@ -1,4 +1,4 @@
-/* Settle, one connection: every row of the table of rulings, the audit, and repeats (sql/004_settle.sql). */
+/* Settle, one connection: every row of the table of rulings, the audit, and repeats (sql/005_settle.sql). */
 #include "db.h"
 
 /* One claimed row of a fresh order, on a channel of its own. */

@@ -1,4 +1,4 @@
-/* The optional trigger on the shop's table (sql/006_install.sql, 007_watch.sql): tracks, resolves, ends,
+/* The optional trigger on the shop's table (sql/007_install.sql, 008_watch.sql): tracks, resolves, ends,
  * keeps still for makegood's own writes, and never fails the shop's statement. */
 #include "db.h"
 
@@ -138,7 +138,7 @@ static void verify_misses_a_trigger_that_is_gone(void **state)
     (void)state;
     PGconn *db = db_open(KIOSK, NULL);
     db_do(db, "ALTER TABLE kiosk.orders DISABLE TRIGGER makegood_watch_update");
-    assert_contains(db_ask(db, "SELECT fault FROM makegood.verify(8, '%s'::jsonb || '{\"trigger\": true}')",
+    assert_contains(db_ask(db, "SELECT fault FROM makegood.verify(9, '%s'::jsonb || '{\"trigger\": true}')",
                            KIOSK_MAPPING),
                     "kiosk.orders lacks an enabled trigger makegood_watch_update");
     PQfinish(db);

@@ -1,4 +1,4 @@
--- Makes the functions of a mapping (see 005_mapping.sql) and the trigger. Run by `makegood migrate`.
+-- Makes the functions of a mapping (see 006_mapping.sql) and the trigger. Run by `makegood migrate`.
 
 SET LOCAL ROLE makegood_owner;
 SET LOCAL search_path = makegood, pg_temp;
@@ -161,7 +161,7 @@ $body$, p_mapping ->> 'key', column_expression(p_mapping, 'o', 'channel', 'text'
   FROM column_type(mapped_table(p_mapping), p_mapping ->> 'status') AS s
 $source$;
 
--- The trigger only names the columns; what it means is order_seen() in 007_watch.sql.
+-- The trigger only names the columns; what it means is order_seen() in 008_watch.sql.
 CREATE FUNCTION order_watch_source(p_mapping jsonb) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, makegood, pg_temp
 AS $source$
