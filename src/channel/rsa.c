@@ -62,24 +62,29 @@ static EVP_PKEY *pem_read(const char *text, EVP_PKEY *(*read)(BIO *))
     return key;
 }
 
+/* How many bytes a base64 text without blanks stands for, with room for three quarters of it; -1: it is none. */
+static int base64_decode(unsigned char *out, const char *text, size_t length)
+{
+    if (length == 0 || length % 4 != 0)
+        return -1;
+    int read = EVP_DecodeBlock(out, (const unsigned char *)text, (int)length);
+    return read < 0 ? -1 : read - (text[length - 1] == '=') - (text[length - 2] == '=');
+}
+
 /* Base64 of any length, without the newlines and blanks that it may have; NULL: it is none. */
 static unsigned char *base64_read(const char *text, size_t length, int *out_bytes)
 {
-    char *packed = malloc(length + 1);
+    char *packed = calloc(length + 1, 1);
     unsigned char *bytes = malloc(length + 1);
     size_t count = 0;
     for (size_t i = 0; packed && i < length; i++)
         if (!strchr(" \t\r\n", text[i]) || !text[i])
             packed[count++] = text[i];
-    int read = -1;
-    if (packed && bytes && count > 0 && count % 4 == 0)
-        read = EVP_DecodeBlock(bytes, (const unsigned char *)packed, (int)count);
-    if (read >= 0)
-        *out_bytes = read - (packed[count - 1] == '=') - (packed[count - 2] == '=');
+    *out_bytes = packed && bytes ? base64_decode(bytes, packed, count) : -1;
     if (packed)
         explicit_bzero(packed, count);
     free(packed);
-    if (read >= 0)
+    if (*out_bytes >= 0)
         return bytes;
     free(bytes);
     return NULL;
@@ -150,32 +155,82 @@ static char *base64_write(const unsigned char *bytes, size_t length)
     return text;
 }
 
-char *rsa_sign(EVP_PKEY *private_key, const void *bytes, size_t length)
+static EVP_MD_CTX *context_make(EVP_PKEY *key, int (*begin)(EVP_MD_CTX *, EVP_PKEY_CTX **, const EVP_MD *,
+                                                            ENGINE *, EVP_PKEY *))
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    if (context && begin(context, NULL, EVP_sha256(), NULL, key) == 1)
+        return context;
+    EVP_MD_CTX_free(context);
+    ERR_clear_error();
+    return NULL;
+}
+
+EVP_MD_CTX *rsa_signer(EVP_PKEY *private_key)
+{
+    return context_make(private_key, EVP_DigestSignInit);
+}
+
+EVP_MD_CTX *rsa_verifier(EVP_PKEY *public_key)
+{
+    return context_make(public_key, EVP_DigestVerifyInit);
+}
+
+static EVP_MD_CTX *context_copy(const EVP_MD_CTX *prepared)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    if (context && EVP_MD_CTX_copy_ex(context, prepared) == 1)
+        return context;
+    EVP_MD_CTX_free(context);
+    return NULL;
+}
+
+char *rsa_sign_by(const EVP_MD_CTX *signer, const void *bytes, size_t length)
 {
     unsigned char signature[1024]; /* RSA of up to 8192 bits */
     size_t signature_length = sizeof(signature);
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool made = context && EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, private_key) == 1 &&
-                EVP_DigestSign(context, signature, &signature_length, bytes, length) == 1;
+    EVP_MD_CTX *context = context_copy(signer);
+    bool made = context && EVP_DigestSign(context, signature, &signature_length, bytes, length) == 1;
     EVP_MD_CTX_free(context);
     ERR_clear_error();
     return made ? base64_write(signature, signature_length) : NULL;
 }
 
+/* EVP_DecodeBlock would overlook blanks at the ends. */
+static bool has_blank(const char *text, size_t length)
+{
+    return memchr(text, ' ', length) || memchr(text, '\n', length) || memchr(text, '\r', length) ||
+           memchr(text, '\t', length);
+}
+
+bool rsa_verify_by(const EVP_MD_CTX *verifier, const void *bytes, size_t length, const char *signature,
+                   size_t signature_length)
+{
+    unsigned char raw[1536];
+    int raw_length = -1;
+    if (signature_length <= 2048 && !has_blank(signature, signature_length))
+        raw_length = base64_decode(raw, signature, signature_length);
+    EVP_MD_CTX *context = raw_length >= 0 ? context_copy(verifier) : NULL;
+    bool verifies = context && EVP_DigestVerify(context, raw, (size_t)raw_length, bytes, length) == 1;
+    EVP_MD_CTX_free(context);
+    ERR_clear_error();
+    return verifies;
+}
+
+char *rsa_sign(EVP_PKEY *private_key, const void *bytes, size_t length)
+{
+    EVP_MD_CTX *signer = rsa_signer(private_key);
+    char *signature = signer ? rsa_sign_by(signer, bytes, length) : NULL;
+    EVP_MD_CTX_free(signer);
+    return signature;
+}
+
 bool rsa_verify(EVP_PKEY *public_key, const void *bytes, size_t length, const char *signature,
                 size_t signature_length)
 {
-    int raw_length = 0;
-    unsigned char *raw = NULL;
-    if (signature_length <= 2048 && !memchr(signature, '\n', signature_length) &&
-        !memchr(signature, ' ', signature_length))
-        raw = base64_read(signature, signature_length, &raw_length);
-    EVP_MD_CTX *context = raw ? EVP_MD_CTX_new() : NULL;
-    bool verifies = context && EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, public_key) == 1 &&
-                    EVP_DigestVerify(context, raw, (size_t)raw_length, bytes, length) == 1;
-    EVP_MD_CTX_free(context);
-    free(raw);
-    ERR_clear_error();
+    EVP_MD_CTX *verifier = rsa_verifier(public_key);
+    bool verifies = verifier && rsa_verify_by(verifier, bytes, length, signature, signature_length);
+    EVP_MD_CTX_free(verifier);
     return verifies;
 }
 

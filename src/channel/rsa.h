@@ -24,6 +24,13 @@ char *rsa_sign(EVP_PKEY *private_key, const void *bytes, size_t length);
 bool rsa_verify(EVP_PKEY *public_key, const void *bytes, size_t length, const char *signature,
                 size_t signature_length);
 
+/* The same with what each signature needs looked up once. Free with EVP_MD_CTX_free; NULL when memory runs out. */
+EVP_MD_CTX *rsa_signer(EVP_PKEY *private_key);
+EVP_MD_CTX *rsa_verifier(EVP_PKEY *public_key);
+char *rsa_sign_by(const EVP_MD_CTX *signer, const void *bytes, size_t length);
+bool rsa_verify_by(const EVP_MD_CTX *verifier, const void *bytes, size_t length, const char *signature,
+                   size_t signature_length);
+
 /* The first certificate of a PEM text. 0, -EINVAL with a sentence in *why, or -ENOMEM. Free with X509_free. */
 int certificate_load(X509 **out, const char *text, const char **why);
 /* The next certificate of several in one PEM text; NULL behind the last. Free with X509_free. */

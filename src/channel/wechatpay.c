@@ -140,7 +140,7 @@ static char *request_sign(const struct wechatpay *wechat, const char *method, co
     }
     size_t length = draft.length;
     char *text = draft_take(&draft);
-    char *signature = text ? rsa_sign(wechat->private_key, text, length) : NULL;
+    char *signature = text ? rsa_sign_by(wechat->signer, text, length) : NULL;
     free(text);
     return signature;
 }
@@ -257,9 +257,11 @@ static void wechatpay_destroy(struct channel *channel)
                      wechat->merchant, wechat->sub_merchant, wechat->serial};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         free(texts[i]);
+    EVP_MD_CTX_free(wechat->signer);
     EVP_PKEY_free(wechat->private_key);
     for (unsigned i = 0; i < wechat->key_count; i++) {
         free(wechat->keys[i].serial);
+        EVP_MD_CTX_free(wechat->keys[i].verifier);
         EVP_PKEY_free(wechat->keys[i].key);
     }
     free(wechat->keys);

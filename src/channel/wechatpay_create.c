@@ -86,12 +86,17 @@ static void private_key_compile(struct wechatpay *wechat, const char *text, stru
     const char *why = "the merchant's private key is missing; it is the file apiclient_key.pem";
     int error = text && *text ? rsa_private_load(&wechat->private_key, text, &why) : -EINVAL;
     load_blame(error, "private_key_file", why, blame);
+    wechat->signer = error ? NULL : rsa_signer(wechat->private_key);
+    if (!error && !wechat->signer)
+        blame_memory(blame);
 }
 
-/* Both parts are the channel's from here on. */
-static void key_add(struct wechatpay *wechat, char *serial, EVP_PKEY *key)
+/* Serial and key are the channel's from here on. */
+static int key_add(struct wechatpay *wechat, char *serial, EVP_PKEY *key)
 {
-    wechat->keys[wechat->key_count++] = (struct wechatpay_key){serial, key};
+    EVP_MD_CTX *verifier = rsa_verifier(key);
+    wechat->keys[wechat->key_count++] = (struct wechatpay_key){serial, key, verifier};
+    return verifier ? 0 : -ENOMEM;
 }
 
 /* The key and serial of one platform certificate; its end in *out_end. */
@@ -104,7 +109,7 @@ static int certificate_take(struct wechatpay *wechat, const char *text, int64_t 
         error = rsa_public_load(&key, text, why);
     char *serial = error ? NULL : certificate_serial(certificate);
     if (serial) {
-        key_add(wechat, serial, key);
+        error = key_add(wechat, serial, key);
         *out_end = certificate_end(certificate);
     } else {
         EVP_PKEY_free(key);
@@ -165,7 +170,8 @@ static void public_key_compile(struct wechatpay *wechat, const struct wechatpay_
         EVP_PKEY_free(key);
         return;
     }
-    key_add(wechat, id, key);
+    if (key_add(wechat, id, key) < 0)
+        blame_memory(blame);
     wechat->answer_serial = id; /* new merchants have this one only */
 }
 

@@ -13,6 +13,7 @@
 struct wechatpay_key {
     char *serial; /* upper-case hex, or PUB_KEY_ID_... */
     EVP_PKEY *key;
+    EVP_MD_CTX *verifier; /* by it */
 };
 
 struct wechatpay {
@@ -24,6 +25,7 @@ struct wechatpay {
     char *sub_merchant; /* NULL: none by default */
     char *serial;       /* of the merchant's certificate */
     EVP_PKEY *private_key;
+    EVP_MD_CTX *signer; /* by it */
     struct wechatpay_key *keys;
     unsigned key_count;
     const char *answer_serial; /* of the key that answers should be signed with */

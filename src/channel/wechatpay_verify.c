@@ -37,16 +37,17 @@ static bool serial_is(const char *known, const char *named)
     return strcasecmp(known + strspn(known, "0"), named + strspn(named, "0")) == 0;
 }
 
-static EVP_PKEY *key_find(const struct wechatpay *wechat, const char *serial)
+static const EVP_MD_CTX *verifier_find(const struct wechatpay *wechat, const char *serial)
 {
     for (unsigned i = 0; i < wechat->key_count; i++)
         if (serial_is(wechat->keys[i].serial, serial))
-            return wechat->keys[i].key;
+            return wechat->keys[i].verifier;
     return NULL;
 }
 
 /* "timestamp\nnonce\nbody\n" */
-static bool signature_holds(const struct signature *signature, EVP_PKEY *key, const struct response *response)
+static bool signature_holds(const struct signature *signature, const EVP_MD_CTX *verifier,
+                            const struct response *response)
 {
     struct draft draft = {0};
     draft_say(&draft, signature->timestamp);
@@ -57,7 +58,7 @@ static bool signature_holds(const struct signature *signature, EVP_PKEY *key, co
     draft_say(&draft, "\n");
     size_t length = draft.length;
     char *text = draft_take(&draft);
-    bool holds = text && rsa_verify(key, text, length, signature->value, strlen(signature->value));
+    bool holds = text && rsa_verify_by(verifier, text, length, signature->value, strlen(signature->value));
     free(text);
     return holds;
 }
@@ -71,16 +72,16 @@ bool wechatpay_verify(const struct wechatpay *wechat, const struct moment *momen
                                   .serial = header_find(response, "Wechatpay-Serial"),
                                   .value = header_find(response, "Wechatpay-Signature")};
     bool complete = signature.timestamp && signature.nonce && signature.serial && signature.value;
-    EVP_PKEY *key = complete ? key_find(wechat, signature.serial) : NULL;
+    const EVP_MD_CTX *verifier = complete ? verifier_find(wechat, signature.serial) : NULL;
     if (!complete)
         snprintf(fault, CODE_BYTES, "unsigned");
     else if (strncmp(signature.value, probe, strlen(probe)) == 0)
         snprintf(fault, CODE_BYTES, "signature_probe");
     else if (!timestamp_is_fresh(signature.timestamp, moment))
         snprintf(fault, CODE_BYTES, "timestamp_stale %.40s", signature.timestamp);
-    else if (!key)
+    else if (!verifier)
         snprintf(fault, CODE_BYTES, "serial_unknown %.48s", signature.serial);
-    else if (!signature_holds(&signature, key, response))
+    else if (!signature_holds(&signature, verifier, response))
         snprintf(fault, CODE_BYTES, "signature_wrong");
     else
         return true;
