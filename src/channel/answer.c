@@ -66,16 +66,16 @@ static bool name_see(void *self, const json_t *value)
     return true;
 }
 
-/* Of several elements each must name it: one that does not may be anybody's. */
+/* Every element must name it: one that does not may be anybody's, and is no empty list either. */
 static enum naming value_naming(const struct pointer *pointer, const char *expected, const json_t *root)
 {
     struct names names = {.expected = expected};
     if (!pointer_is_given(pointer) || !*expected)
         return NAMING_NONE;
     pointer_each(pointer, root, name_see, &names);
-    if (names.seen == 0)
-        return NAMING_NONE;
-    return names.differs || names.seen < pointer_elements(pointer, root) ? NAMING_OTHER : NAMING_OURS;
+    if (names.differs || names.seen < pointer_elements(pointer, root))
+        return NAMING_OTHER;
+    return names.seen ? NAMING_OURS : NAMING_NONE;
 }
 
 enum naming answer_naming(const struct answer *answer, const struct lost_order *order, const json_t *root)

@@ -132,7 +132,8 @@ size_t pointer_elements(const struct pointer *pointer, const json_t *root)
     for (unsigned i = 0; i < pointer->count; i++)
         if (pointer->segments[i].is_star)
             elements.count = i + 1;
-    each_from(&elements, 0, root, count_one, &count);
+    if (elements.count)
+        each_from(&elements, 0, root, count_one, &count);
     return count;
 }
 

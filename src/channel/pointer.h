@@ -30,7 +30,7 @@ bool pointer_is_given(const struct pointer *pointer);
 /* The value, or NULL when it is not there. Not for pointers with stars. */
 const json_t *pointer_find(const struct pointer *pointer, const json_t *root);
 
-/* How many elements the stars lead to, whether or not they hold the value; 1 without stars. */
+/* How many elements the stars lead to, whether or not they hold the value; 0 without stars. */
 size_t pointer_elements(const struct pointer *pointer, const json_t *root);
 
 /* Visits every value that is there, in order, until a visit answers false. */

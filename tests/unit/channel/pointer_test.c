@@ -102,6 +102,25 @@ static void stars_visit_every_element_in_order(void **state)
     assert_true(finished);
 }
 
+static size_t elements(const char *path, const char *text)
+{
+    struct pointer pointer = compiled(path, true);
+    json_t *json = fixture_json(text);
+    size_t count = pointer_elements(&pointer, json);
+    json_decref(json);
+    pointer_finish(&pointer);
+    return count;
+}
+
+static void elements_count_without_their_value(void **state)
+{
+    (void)state;
+    assert_int_equal(elements("/l/*/id", "{\"l\":[{\"id\":1},{},null,7]}"), 4);
+    assert_int_equal(elements("/l/*/m/*", "{\"l\":[{\"m\":[1,2]},{},{\"m\":[3]}]}"), 3);
+    assert_int_equal(elements("/l/*/id", "{\"l\":[]}"), 0);
+    assert_int_equal(elements("/id", "{\"id\":1}"), 0);
+}
+
 static void a_visit_may_stop(void **state)
 {
     (void)state;
@@ -136,6 +155,7 @@ int main(void)
         cmocka_unit_test(the_examples_of_the_rfc),
         cmocka_unit_test(what_is_not_there_is_not_found),
         cmocka_unit_test(stars_visit_every_element_in_order),
+        cmocka_unit_test(elements_count_without_their_value),
         cmocka_unit_test(a_visit_may_stop),
         cmocka_unit_test(bad_pointers_are_told),
     };
