@@ -134,6 +134,8 @@ void amount_compile(struct amount *out, const struct http_amount_spec *spec, con
     pointer_compile(&out->where_at, spec->where_at, false, part, blame);
     if (spec->where_at && !out->filtered)
         blame_key(blame, part, "where_at needs where_is: the values that select an amount");
+    snprintf(part, sizeof(part), "%s.number_at", key);
+    pointer_compile(&out->number_at, spec->number_at, false, part, blame);
     snprintf(part, sizeof(part), "%s.where_is", key);
     texts_copy(&out->where_is, spec->where_is, spec->where_is_count, blame);
     if (!spec->where_at && out->filtered)
@@ -147,6 +149,7 @@ void amount_finish(struct amount *amount)
     pointer_finish(&amount->over);
     pointer_finish(&amount->at);
     pointer_finish(&amount->where_at);
+    pointer_finish(&amount->number_at);
     texts_finish(&amount->where_is);
 }
 
@@ -165,6 +168,28 @@ static bool amount_counts(const struct amount *amount, const json_t *element)
         if (json_value_is(value, amount->where_is.items[i]))
             return true;
     return !amount->filtered;
+}
+
+struct amount_named {
+    const struct amount *amount;
+    const json_t *number;
+};
+
+static bool number_take(void *self, const json_t *element)
+{
+    struct amount_named *named = self;
+    if (!amount_counts(named->amount, element))
+        return true;
+    named->number = pointer_find(&named->amount->number_at, element);
+    return false;
+}
+
+const json_t *amount_number(const struct amount *amount, const json_t *root)
+{
+    struct amount_named named = {.amount = amount};
+    if (pointer_is_given(&amount->number_at))
+        pointer_each(&amount->over, root, number_take, &named);
+    return named.number;
 }
 
 static bool amount_add(void *self, const json_t *element)

@@ -36,6 +36,7 @@ struct amount {
     struct pointer over;
     struct pointer at;
     struct pointer where_at;
+    struct pointer number_at;
     struct texts where_is;
     bool given;
     bool filtered;
@@ -44,6 +45,9 @@ struct amount {
 void amount_compile(struct amount *out, const struct http_amount_spec *spec, const char *key,
                     struct blame *blame);
 void amount_finish(struct amount *amount);
+
+/* The channel's own number in the first selected element; NULL when none is configured or there. */
+const json_t *amount_number(const struct amount *amount, const json_t *root);
 
 /* The sum of the selected amounts; false when none is selected or one can not be read. */
 bool amount_read(const struct amount *amount, const struct money_form *form, const char *currency,

@@ -104,7 +104,8 @@ const char *answer_code(const struct answer *answer, const json_t *root, char sc
 const char *answer_channel_number(const struct answer *answer, const json_t *root,
                                   char scratch[JSON_NUMBER_BYTES])
 {
-    const char *text = json_value_text(value_at(&answer->channel_number, root), scratch);
+    const json_t *paid = amount_number(&answer->amount, root);
+    const char *text = json_value_text(paid ? paid : value_at(&answer->channel_number, root), scratch);
     return text && order_number_is_valid(text) ? text : NULL;
 }
 

@@ -33,7 +33,8 @@ bool answer_merchant_differs(const struct answer *answer, const json_t *root);
 bool answer_has_status(const struct answer *answer, const json_t *root);
 /* The status, else the error code, as text; NULL when neither is there as one. */
 const char *answer_code(const struct answer *answer, const json_t *root, char scratch[JSON_NUMBER_BYTES]);
-/* The channel's own number of the payment, when it is one that we could keep; else NULL. */
+/* The channel's own number, of what was paid where answer.amount tells it, when it is one that we could keep;
+ * else NULL. */
 const char *answer_channel_number(const struct answer *answer, const json_t *root,
                                   char scratch[JSON_NUMBER_BYTES]);
 /* Fills currency, amount and the refunded amount of *out; false, and nothing filled, when currency or amount

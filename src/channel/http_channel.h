@@ -55,6 +55,7 @@ struct http_amount_spec {
     const char *where_at;
     const char **where_is;
     unsigned where_is_count;
+    const char *number_at; /* the channel's own number in each element; not of a refund */
 };
 
 /* How the channel is asked to close a payment; without a url it can not. Rules yield closed, paid, not_found, pending or one

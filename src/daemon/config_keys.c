@@ -292,8 +292,11 @@ const struct config_key config_keys[] = {
             .sentence = "Only elements with this value ..."),
     HTTP_KEY("answer.amount.where_is", TEXTS, SPEC(amount.where_is), 0, 64, .otherwise = "all",
              .sample = "#[COMPLETED]", .sentence = "... among these count."),
+    POINTER("answer.amount.number_at", SPEC(amount.number_at), .sample = "#/id",
+            .sentence = "The channel's own number in each element; the first that counts goes before "
+                        "answer.channel_number."),
     HTTP_KEY("answer.refunded", MAPPING, KEY_NOWHERE, 0, 0, .otherwise = "none",
-             .sentence = "The amount that was returned; the same four keys."),
+             .sentence = "The amount that was returned; the first four keys."),
     POINTER("answer.refunded.over", SPEC(refunded_amount.over), .sample = "#/refunds/*",
             .sentence = "The elements that hold amounts."),
     POINTER("answer.refunded.at", SPEC(refunded_amount.at), .sample = "/latest_charge/amount_refunded",

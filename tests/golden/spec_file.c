@@ -134,9 +134,8 @@ static void headers_read(struct spec_file *file, json_t *value, void *to)
 }
 
 static const struct key amount_keys[] = {
-    TEXT(http_amount_spec, "over", over),
-    TEXT(http_amount_spec, "at", at),
-    TEXT(http_amount_spec, "where_at", where_at),
+    TEXT(http_amount_spec, "over", over),         TEXT(http_amount_spec, "at", at),
+    TEXT(http_amount_spec, "where_at", where_at), TEXT(http_amount_spec, "number_at", number_at),
     {"where_is", 0, amount_where_read},
 };
 

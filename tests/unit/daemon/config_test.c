@@ -133,6 +133,7 @@ static bool is_allowed(const char *path)
                                           "channels[0].ca_file",
                                           "channels[0].answer.amount.where_at",
                                           "channels[0].answer.amount.where_is",
+                                          "channels[0].answer.amount.number_at",
                                           "channels[0].answer.refunded.where_at",
                                           "channels[0].answer.refunded.where_is"};
     for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
