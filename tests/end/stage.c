@@ -75,40 +75,61 @@ static void ledger_write(const char *path)
     PQclear(rows);
 }
 
-static void bank_start(const char *ledger)
+static void ledger_path(char out[160])
 {
-    char log[160];
-    char cert[96];
-    char key[96];
-    snprintf(log, sizeof(log), "%s/bank.log", stage.folder);
-    snprintf(cert, sizeof(cert), "%s/tls/server.crt", world_folder);
-    snprintf(key, sizeof(key), "%s/tls/server.key", world_folder);
-    stage.bank = process_start((const char *const[]){BANK_PROGRAM, "--ledger", ledger, "--tls-cert", cert,
-                                                     "--tls-key", key, "--key", BANK_KEY, NULL},
-                               log, NULL);
-    for (int64_t end_ms = now_ms() + 10000; !stage.bank_port; sleep_ms(10)) {
+    snprintf(out, 160, "%s/ledger.tsv", stage.folder);
+}
+
+static void bank_await(const char *log)
+{
+    bool listens = false;
+    for (int64_t end_ms = now_ms() + 10000; !listens; sleep_ms(10)) {
         char *said = file_read(log);
-        sscanf(said, "listening on 127.0.0.1:%d", &stage.bank_port);
+        listens = sscanf(said, "listening on 127.0.0.1:%d", &stage.bank_port) == 1;
         if (now_ms() > end_ms)
             fail_msg("the bank did not start: %s", said);
         free(said);
     }
 }
 
+static void bank_start(void)
+{
+    char ledger[160], log[160], cert[96], key[96], port[16];
+    ledger_path(ledger);
+    snprintf(log, sizeof(log), "%s/bank.log", stage.folder);
+    snprintf(cert, sizeof(cert), "%s/tls/server.crt", world_folder);
+    snprintf(key, sizeof(key), "%s/tls/server.key", world_folder);
+    snprintf(port, sizeof(port), "%d", stage.bank_port);
+    const char *keys = *stage.keys ? "--keys" : NULL;
+    remove(log); /* of an earlier life */
+    stage.bank =
+        process_start((const char *const[]){BANK_PROGRAM, "--ledger", ledger, "--tls-cert", cert, "--tls-key",
+                                            key, "--key", BANK_KEY, "--port", port, keys, stage.keys, NULL},
+                      log, NULL);
+    bank_await(log);
+}
+
+void bank_restart(void)
+{
+    process_kill(stage.bank);
+    bank_start();
+}
+
 void stage_prepare(void)
 {
     char ledger[160];
-    snprintf(ledger, sizeof(ledger), "%s/ledger.tsv", stage.folder);
+    ledger_path(ledger);
     db_do(stage.db, "%s", stage.shop->insert);
     ledger_write(ledger);
-    bank_start(ledger);
+    bank_start();
 }
 
 void stage_track(void)
 {
     db_do(stage.db,
           "UPDATE truth.attempt SET attempt_id = makegood.track(order_no, channel, amount, currency, number,"
-          " p_expires_at => now() + expires_in, p_due_in => interval '0') WHERE attempt_id IS NULL");
+          " p_channel_data => data, p_expires_at => now() + expires_in, p_due_in => interval '0')"
+          " WHERE attempt_id IS NULL");
 }
 
 void stage_begin(void)

@@ -54,6 +54,7 @@ struct stage {
     PGconn *db; /* the superuser's; see stage_db */
     pid_t bank;
     int bank_port;
+    char keys[96]; /* the bank's folder of keys; "": only channels that sign nothing are there */
     pid_t daemons[DAEMONS_MAX];
     int kills;
 };
@@ -83,6 +84,8 @@ void stage_orders(int n, int count, const char *script);
 void stage_prepare(void);
 void stage_track(void);
 void stage_begin(void);
+/* The bank anew, on the same port: it forgets what it was asked, and reads its keys. */
+void bank_restart(void);
 
 /* SQL. Format as printf. stage_db reconnects when the cluster was down; text is valid until eight calls later. */
 PGconn *stage_db(void);

@@ -11,19 +11,23 @@ CREATE TABLE truth.attempt (
   amount     bigint NOT NULL,
   currency   text NOT NULL DEFAULT 'CNY',
   script     text NOT NULL,
+  meant      text, -- what a mode of the bank says at last, where the script alone does not tell
+  data       jsonb,
   expires_in interval,
   attempt_id bigint
 );
 -- The bank's own count, loaded before a check.
 CREATE TABLE truth.bank_says (number text PRIMARY KEY, asked integer NOT NULL, told_paid integer NOT NULL);
 -- How often a daemon was killed: what it was asking then went unrecorded, at most one batch of questions each time.
-CREATE TABLE truth.run (kills integer NOT NULL, questions_at_once integer NOT NULL);
-INSERT INTO truth.run VALUES (0, 0);
+-- Where late payments are accepted, a closed order may become paid.
+CREATE TABLE truth.run (kills integer NOT NULL, questions_at_once integer NOT NULL, accepts_late boolean NOT NULL);
+INSERT INTO truth.run VALUES (0, 0, false);
 
 CREATE VIEW truth.query AS
   SELECT q.*, q.evidence IN ('paid', 'paid_flagged', 'refunded', 'closed', 'pending', 'not_found', 'unknown_state')
               AS is_answer,
-         q.evidence NOT IN ('none', 'unaskable') OR q.reason = 'poison' AS was_asked
+         q.evidence NOT IN ('none', 'unaskable') OR q.reason = 'poison' AS was_asked,
+         q.rule ~ '^close_(?!in_vain|unaskable)' AS was_close
   FROM makegood.query_log AS q;
 
 CREATE VIEW truth.violation AS
@@ -55,11 +59,13 @@ UNION ALL
 SELECT 'twice', format('attempt %s was settled %s times', q.attempt_id, count(*))
 FROM makegood.query_log AS q
 WHERE q.outcome = 'applied' AND q.verdict IN ('paid', 'closed', 'refunded')
-GROUP BY q.attempt_id HAVING count(*) > 1
+  AND NOT (q.verdict = 'closed' AND q.status_before = q.status_after) -- the end of a tail
+GROUP BY q.attempt_id HAVING count(*) > 1 + (SELECT r.accepts_late::integer FROM truth.run AS r)
 UNION ALL
 SELECT 'twice', format('order %s left its final status %s for %s', c.order_no, c.before, c.after)
-FROM truth.change AS c
+FROM truth.change AS c, truth.run AS r
 WHERE c.who = 'end_daemon' AND c.before <> 'unpaid' AND NOT (c.before = 'paid' AND c.after = 'refunded')
+  AND NOT (c.before = 'closed' AND c.after = 'paid' AND r.accepts_late)
 UNION ALL
 -- Nothing without proof: every change has the audit row that proves it, and the bank meant it.
 SELECT 'proof', format('order %s became %s without an authentic answer that says so', c.order_no, c.after)
@@ -76,8 +82,10 @@ FROM truth.change AS c
 WHERE c.who = 'end_daemon' AND NOT EXISTS (
   SELECT FROM truth.attempt AS a JOIN truth.shop_order AS o USING (order_no)
   WHERE a.order_no = c.order_no
-    AND a.script ~ CASE c.after WHEN 'paid' THEN '\mpaid\M' WHEN 'closed' THEN '\m(closed|not_found)\M'
-                                ELSE '\mrefunded\M' END
+    AND concat_ws(' ', a.script, a.meant) ~ CASE
+          WHEN c.after = 'paid' THEN '\mpaid(_at_close)?\M'
+          WHEN c.after = 'closed' AND a.expires_in IS NOT NULL THEN '\m(closed|not_found|unpaid|pending)\M'
+          WHEN c.after = 'closed' THEN '\m(closed|not_found)\M' ELSE '\mrefunded\M' END
     AND (c.after = 'closed' OR (a.amount = o.amount AND a.currency = o.currency)))
 UNION ALL
 SELECT 'proof', format('order %s became paid, but the bank told nobody that it is', c.order_no)
@@ -92,13 +100,14 @@ SELECT 'audit', format('the bank was asked %s times about %s, the audit knows %s
 FROM truth.attempt AS a JOIN truth.bank_says AS b USING (number), truth.run AS r,
      LATERAL (SELECT count(*) FILTER (WHERE q.was_asked) AS queries,
                      count(*) FILTER (WHERE q.http_status > 0) AS answered
-              FROM truth.query AS q WHERE q.number = a.number AND q.channel = a.channel) AS known
+              FROM truth.query AS q
+              WHERE q.number = a.number AND q.channel = a.channel AND NOT q.was_close) AS known
 WHERE b.asked > known.queries * CASE WHEN a.script ~ 'reset|silence|cut' THEN 2 ELSE 1 END + r.kills
    OR b.asked < known.answered
 UNION ALL
 SELECT 'audit', format('%s questions are in no audit row', sum(b.asked) - min(known.queries))
 FROM truth.bank_says AS b, truth.run AS r,
-     (SELECT count(*) AS queries FROM truth.query AS q WHERE q.was_asked AND q.channel <> 'dead') AS known
+     (SELECT count(*) AS queries FROM truth.query AS q WHERE q.was_asked AND q.channel <> 'dead' AND NOT q.was_close) AS known
 WHERE r.kills > 0
 GROUP BY r.kills, r.questions_at_once HAVING sum(b.asked) - min(known.queries) > r.kills * r.questions_at_once
 UNION ALL
@@ -106,10 +115,10 @@ SELECT 'audit', format('query of attempt %s at %s: %s %s %s %s lacks something',
                        q.http_status, q.evidence, q.verdict)
 FROM truth.query AS q
 WHERE q.was_asked AND q.reason <> 'poison'
-  AND ((q.request_id ~ '^[0-9a-f]{32}$' AND q.asked ~ '^GET https://' AND q.latency_ms >= 0 AND q.rule <> ''
+  AND ((q.request_id ~ '^[0-9a-f]{32}$' AND q.asked ~ '^(GET|POST) https://' AND q.latency_ms >= 0 AND q.rule <> ''
         AND q.instance <> '' AND q.outcome <> '' AND q.number <> '') IS NOT TRUE
        OR (q.is_answer AND (q.http_status > 0 AND q.body_digest ~ '^[0-9a-f]{64}$' AND q.authentic AND q.code <> ''
-                            AND (q.evidence = 'unknown_state') = (q.channel_rule IS NULL)) IS NOT TRUE)
+                            AND (q.evidence = 'unknown_state' OR q.channel_rule <> '')) IS NOT TRUE)
        OR (q.outcome = 'applied' AND q.verdict IN ('paid', 'closed', 'refunded')
            AND (q.status_before <> '' AND q.status_after <> '') IS NOT TRUE))
 UNION ALL
