@@ -151,7 +151,7 @@ static void test_every_fate_of_five_providers(void **state)
     providers_open(&orders_shop);
     fates_place();
     stage_begin();
-    char *lines = providers_lines("");
+    char *lines = providers_lines(NULL, "");
     daemon_start(0, &(struct settings){.more = lines, .lease = "30s", .log_level = "debug"});
     free(lines);
     wait_for(WAIT_MS, "SELECT NOT EXISTS (SELECT FROM makegood.lost_order WHERE phase <> 'tail')");
@@ -181,7 +181,7 @@ static void test_wrong_keys_of_ours(void **state)
     snprintf(secret, sizeof(secret), "%s/wrong.key", stage.folder);
     file_write(secret, "sk_of_somebody_else\n");
     chmod(secret, 0600);
-    char *lines = providers_lines("");
+    char *lines = providers_lines(NULL, "");
     assert_int_equal(run((const char *const[]){"bash", "-c", script, "bash", lines, secret, NULL}, out, NULL),
                      0);
     free(lines);

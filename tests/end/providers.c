@@ -25,13 +25,13 @@ int providers_order(const char *channel, const char *script, const char *expires
 
 /* A pace for tests; answers have their time, also on a busy machine. */
 static const char pace[] =
-    "    timeout: 5s\n    connect_timeout: 2s\n    low_speed_time: 1s\n    concurrency: 64\n"
+    "    timeout: %s\n    connect_timeout: 2s\n    low_speed_time: 1s\n    concurrency: 64\n"
     "    rate: 2000\n    burst: 200\n    schedule: 200ms 300ms 500ms\n"
     "    error_first: 150ms\n    error_max: 500ms\n    not_found_grace: 500ms\n"
     "    probe: 300ms\n    retry_after_max: 400ms\n    breaker_failures: 40\n"
     "    breaker_open: 150ms\n    breaker_open_max: 500ms\n    guard: 0%%\n%s";
 
-char *providers_lines(const char *more)
+char *providers_lines(const char *timeout, const char *more)
 {
     static char out[OUTPUT_BYTES];
     static char err[OUTPUT_BYTES];
@@ -39,7 +39,7 @@ char *providers_lines(const char *more)
     snprintf(port, sizeof(port), "%d", stage.bank_port);
     snprintf(ca, sizeof(ca), "%s/tls/ca.crt", world_folder);
     snprintf(secret, sizeof(secret), "%s/bank.key", world_folder);
-    snprintf(text, sizeof(text), pace, more);
+    snprintf(text, sizeof(text), pace, timeout ? timeout : "5s", more);
     if (run((const char *const[]){SOURCE_DIR "/tests/end/providers.sh", BANK_PROGRAM, stage.keys, port, ca,
                                   secret, text, NULL},
             out, err) != 0)
@@ -49,7 +49,7 @@ char *providers_lines(const char *more)
 
 void providers_start(const char *more)
 {
-    char *lines = providers_lines(more);
+    char *lines = providers_lines(NULL, more);
     daemon_start(0, &(struct settings){.more = lines, .lease = "30s"});
     free(lines);
 }

@@ -12,9 +12,9 @@ extern const char *const providers[PROVIDERS]; /* names of the channels */
 void providers_open(const struct shop *shop);
 /* Like stage_order_at, by a number that all providers take. Orders are numbered from 1, by themselves. */
 int providers_order(const char *channel, const char *script, const char *expires_in);
-/* What the configuration says about the channels, for settings.more; `more` goes to each of them. After stage_prepare. The
- * caller frees it. */
-char *providers_lines(const char *more);
+/* What the configuration says about the channels, for settings.more; timeout (NULL: 5s) and `more` go to each of them. After
+ * stage_prepare. The caller frees it. */
+char *providers_lines(const char *timeout, const char *more);
 /* Starts daemon 0 with them. */
 void providers_start(const char *more);
 

@@ -117,7 +117,8 @@ FROM truth.query AS q
 WHERE q.was_asked AND q.reason <> 'poison'
   AND ((q.request_id ~ '^[0-9a-f]{32}$' AND q.asked ~ '^(GET|POST) https://' AND q.latency_ms >= 0 AND q.rule <> ''
         AND q.instance <> '' AND q.outcome <> '' AND q.number <> '') IS NOT TRUE
-       OR (q.is_answer AND (q.http_status > 0 AND q.body_digest ~ '^[0-9a-f]{64}$' AND q.authentic AND q.code <> ''
+       OR (q.is_answer AND (q.http_status > 0 AND q.authentic
+                            AND ((q.body_digest ~ '^[0-9a-f]{64}$' AND q.code <> '') OR q.http_status = 204)
                             AND (q.evidence = 'unknown_state' OR q.channel_rule <> '')) IS NOT TRUE)
        OR (q.outcome = 'applied' AND q.verdict IN ('paid', 'closed', 'refunded')
            AND (q.status_before <> '' AND q.status_after <> '') IS NOT TRUE))
