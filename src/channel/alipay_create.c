@@ -21,16 +21,6 @@
 
 /* ---- whom we ask, and who we are ---- */
 
-static void url_take(struct alipay *alipay, const char *url, bool allow_plain_http, struct blame *blame)
-{
-    struct template template;
-    url_compile(&template, url, allow_plain_http, "url", blame);
-    template_finish(&template);
-    if (strpbrk(url, "{}?"))
-        blame_key(blame, "url", "the URL has no placeholder and no query; write it as " GATEWAY_URL);
-    alipay->url = blame_copy(blame, url);
-}
-
 static void app_take(struct alipay *alipay, const char *app_id, struct blame *blame)
 {
     size_t digits = app_id ? strspn(app_id, "0123456789") : 0;
@@ -56,20 +46,11 @@ static void token_take(struct alipay *alipay, const char *token, struct blame *b
 
 /* ---- keys ---- */
 
-static bool load_blame(int error, const char *key, const char *why, struct blame *blame)
-{
-    if (error == -EINVAL)
-        blame_key(blame, key, "%s", why);
-    else if (error)
-        blame_memory(blame);
-    return !error;
-}
-
 static void private_key_take(struct alipay *alipay, const char *text, struct blame *blame)
 {
     const char *why = "the application's private key is missing; it is what Alipay's key tool has made";
     int error = text && *text ? rsa_private_load(&alipay->private_key, text, &why) : -EINVAL;
-    load_blame(error, "private_key_file", why, blame);
+    blame_load(error, "private_key_file", why, blame);
 }
 
 /* The two public keys stand side by side on Alipay's page, and are easily confused. */
@@ -78,7 +59,7 @@ static void public_key_take(struct alipay *alipay, const char *text, struct blam
     const char *why;
     EVP_PKEY *key = NULL;
     int error = rsa_public_load(&key, text, &why);
-    if (!load_blame(error, "public_key_file", why, blame))
+    if (!blame_load(error, "public_key_file", why, blame))
         return;
     alipay->keys[alipay->key_count++] = (struct alipay_key){NULL, key};
     if (alipay->private_key && EVP_PKEY_eq(key, alipay->private_key) == 1)
@@ -89,14 +70,6 @@ static void public_key_take(struct alipay *alipay, const char *text, struct blam
 
 /* ---- certificates ---- */
 
-static void end_take(struct alipay *alipay, const X509 *certificate)
-{
-    int64_t *first = &alipay->head.credential_end;
-    int64_t end = certificate_end(certificate);
-    if (end > 0 && (!*first || end < *first))
-        *first = end;
-}
-
 static void app_certificate_take(struct alipay *alipay, const char *text, struct blame *blame)
 {
     const char *why;
@@ -104,8 +77,8 @@ static void app_certificate_take(struct alipay *alipay, const char *text, struct
     int error = certificate_load(&certificate, text, &why);
     if (!error)
         error = alipay_serial_write(&alipay->app_serial, certificate, &why);
-    if (load_blame(error, "app_certificate_file", why, blame)) {
-        end_take(alipay, certificate);
+    if (blame_load(error, "app_certificate_file", why, blame)) {
+        head_ends(&alipay->head, certificate_end(certificate));
         if (alipay->private_key && X509_check_private_key(certificate, alipay->private_key) != 1)
             blame_key(blame, "app_certificate_file",
                       "this certificate does not belong to the private key; it is the file "
@@ -130,7 +103,7 @@ static int alipay_certificate_add(struct alipay *alipay, X509 *certificate, cons
         return error;
     }
     alipay->keys[alipay->key_count++] = added;
-    end_take(alipay, certificate);
+    head_ends(&alipay->head, certificate_end(certificate));
     return 0;
 }
 
@@ -148,14 +121,14 @@ static void alipay_certificates_take(struct alipay *alipay, const char *text, st
     ERR_clear_error();
     if (!error && !alipay->key_count)
         error = -EINVAL;
-    load_blame(error, "alipay_certificate_file", why, blame);
+    blame_load(error, "alipay_certificate_file", why, blame);
 }
 
 static void roots_take(struct alipay *alipay, const char *text, struct blame *blame)
 {
     const char *why;
     int error = alipay_root_serial_write(&alipay->root_serial, text, &why);
-    load_blame(error, "root_certificates_file", why, blame);
+    blame_load(error, "root_certificates_file", why, blame);
 }
 
 /* One mode or the other, whole. */
@@ -190,7 +163,8 @@ int alipay_create(struct channel **out, const struct alipay_spec *spec, const ch
     alipay->head.kind = &alipay_kind;
     alipay->head.can_close = true;
     head_compile(&alipay->head, spec->name, &spec->transport, &blame);
-    url_take(alipay, spec->url ? spec->url : GATEWAY_URL, spec->transport.allow_plain_http, &blame);
+    alipay->url = url_gateway(spec->url ? spec->url : GATEWAY_URL, spec->transport.allow_plain_http,
+                              GATEWAY_URL, &blame);
     app_take(alipay, spec->app_id, &blame);
     token_take(alipay, spec->app_auth_token, &blame);
     private_key_take(alipay, spec->private_key, &blame);

@@ -29,6 +29,15 @@ void blame_memory(struct blame *blame)
     blame->error = -ENOMEM;
 }
 
+bool blame_load(int error, const char *key, const char *why, struct blame *blame)
+{
+    if (error == -EINVAL)
+        blame_key(blame, key, "%s", why);
+    else if (error)
+        blame_memory(blame);
+    return !error;
+}
+
 char *blame_copy(struct blame *blame, const char *text)
 {
     char *copy = text ? strdup(text) : NULL;

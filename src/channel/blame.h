@@ -6,6 +6,7 @@
 #ifndef MAKEGOOD_CHANNEL_BLAME_H
 #define MAKEGOOD_CHANNEL_BLAME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "makegood/fault.h"
@@ -21,6 +22,8 @@ struct blame {
 __attribute__((format(printf, 3, 4))) void blame_key(struct blame *blame, const char *key, const char *format,
                                                      ...);
 void blame_memory(struct blame *blame);
+/* What a loader of keys said: its -EINVAL and sentence are the key's fault, all else is memory. Whether there was none. */
+bool blame_load(int error, const char *key, const char *why, struct blame *blame);
 
 /* malloc's relatives that blame; NULL only when memory is out (or, for the copy, when the text is NULL). */
 char *blame_copy(struct blame *blame, const char *text);

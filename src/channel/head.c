@@ -19,6 +19,12 @@ void head_compile(struct channel *head, const char *name, const struct transport
         blame_key(blame, "body_max", "the cap on an answer's body must be at least one byte, as 64KiB");
 }
 
+void head_ends(struct channel *head, int64_t end)
+{
+    if (end > 0 && (!head->credential_end || end < head->credential_end))
+        head->credential_end = end;
+}
+
 void head_finish(struct channel *head)
 {
     free(head->transport.ca_file);

@@ -9,6 +9,8 @@
 /* Faults go to name and body_max. The transport is copied. */
 void head_compile(struct channel *head, const char *name, const struct transport *transport,
                   struct blame *blame);
+/* One of its certificates ends then; the first end is kept. 0 and less is none. */
+void head_ends(struct channel *head, int64_t end);
 void head_finish(struct channel *head);
 
 #endif

@@ -15,16 +15,6 @@
 #define QUERY_URL   "https://gateway.95516.com/gateway/api/queryTrans.do"
 #define SIGNER_NAME "中国银联股份有限公司"
 
-static void url_take(struct unionpay *unionpay, const char *url, bool allow_plain_http, struct blame *blame)
-{
-    struct template template;
-    url_compile(&template, url, allow_plain_http, "url", blame);
-    template_finish(&template);
-    if (strpbrk(url, "{}?"))
-        blame_key(blame, "url", "the URL has no placeholder and no query; write it as " QUERY_URL);
-    unionpay->url = blame_copy(blame, url);
-}
-
 static void merchant_take(struct unionpay *unionpay, const char *merchant, struct blame *blame)
 {
     if (!merchant || strlen(merchant) != 15 || !order_number_is_valid(merchant) || strpbrk(merchant, "_|*-"))
@@ -40,29 +30,12 @@ static void signer_take(struct unionpay *unionpay, const char *signer, struct bl
     unionpay->signer = blame_copy(blame, signer ? signer : SIGNER_NAME);
 }
 
-/* The first end of what the channel was given. */
-static void end_take(struct unionpay *unionpay, int64_t end)
-{
-    int64_t *first = &unionpay->head.credential_end;
-    if (end > 0 && (!*first || end < *first))
-        *first = end;
-}
-
-static bool load_blame(int error, const char *key, const char *why, struct blame *blame)
-{
-    if (error == -EINVAL)
-        blame_key(blame, key, "%s", why);
-    else if (error)
-        blame_memory(blame);
-    return !error;
-}
-
 static void certificate_take(struct unionpay *unionpay, X509 *certificate, struct blame *blame)
 {
     unionpay->certificate_id = certificate_serial_decimal(certificate);
     if (!unionpay->certificate_id)
         blame_memory(blame);
-    end_take(unionpay, certificate_end(certificate));
+    head_ends(&unionpay->head, certificate_end(certificate));
     if (unionpay->private_key && X509_check_private_key(certificate, unionpay->private_key) != 1)
         blame_key(blame, "private_key_file",
                   "this key does not belong to the certificate; both come out of the same .pfx file");
@@ -75,11 +48,11 @@ static void credentials_take(struct unionpay *unionpay, const struct unionpay_sp
                       "of the .pfx file";
     int error =
         spec->private_key ? rsa_private_load(&unionpay->private_key, spec->private_key, &why) : -EINVAL;
-    load_blame(error, "private_key_file", why, blame);
+    blame_load(error, "private_key_file", why, blame);
     why = "the merchant's certificate is missing; `openssl pkcs12 -clcerts -nokeys` takes it out of the .pfx "
           "file";
     error = spec->certificate ? certificate_load(&certificate, spec->certificate, &why) : -EINVAL;
-    if (load_blame(error, "certificate_file", why, blame))
+    if (blame_load(error, "certificate_file", why, blame))
         certificate_take(unionpay, certificate, blame);
     X509_free(certificate);
 }
@@ -90,8 +63,8 @@ static void roots_take(struct unionpay *unionpay, const char *text, struct blame
     const char *why = "UnionPay's root certificate is missing; its SDK has it as acp_prod_root.cer, and "
                       "acp_prod_middle.cer belongs into the same file";
     int error = text ? roots_load(&unionpay->roots, text, &end, &why) : -EINVAL;
-    if (load_blame(error, "root_certificates_file", why, blame))
-        end_take(unionpay, end);
+    if (blame_load(error, "root_certificates_file", why, blame))
+        head_ends(&unionpay->head, end);
 }
 
 int unionpay_create(struct channel **out, const struct unionpay_spec *spec, const char *path_prefix,
@@ -106,7 +79,8 @@ int unionpay_create(struct channel **out, const struct unionpay_spec *spec, cons
         return -ENOMEM;
     unionpay->head.kind = &unionpay_kind;
     head_compile(&unionpay->head, spec->name, &spec->transport, &blame);
-    url_take(unionpay, spec->url ? spec->url : QUERY_URL, spec->transport.allow_plain_http, &blame);
+    unionpay->url =
+        url_gateway(spec->url ? spec->url : QUERY_URL, spec->transport.allow_plain_http, QUERY_URL, &blame);
     merchant_take(unionpay, spec->merchant, &blame);
     signer_take(unionpay, spec->signer, &blame);
     credentials_take(unionpay, spec, &blame);

@@ -173,3 +173,13 @@ void url_compile(struct template *out, const char *text, bool allow_plain_http, 
     path_check(text, host + length, key, blame);
     template_compile(out, text, SCOPE_ORDER, key, blame);
 }
+
+char *url_gateway(const char *url, bool allow_plain_http, const char *example, struct blame *blame)
+{
+    struct template template;
+    url_compile(&template, url, allow_plain_http, "url", blame);
+    template_finish(&template);
+    if (strpbrk(url, "{}?"))
+        blame_key(blame, "url", "the URL has no placeholder and no query; write it as %s", example);
+    return blame_copy(blame, url);
+}

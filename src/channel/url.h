@@ -9,6 +9,9 @@
 void url_compile(struct template *out, const char *text, bool allow_plain_http, const char *key,
                  struct blame *blame);
 
+/* The URL of a gateway, to be freed: as it is, without placeholder and query. The example goes into the fault. */
+char *url_gateway(const char *url, bool allow_plain_http, const char *example, struct blame *blame);
+
 /* As template_expand; refuses a path that the values have given "." or ".." segments. */
 int url_build(const struct template *template, const struct template_values *values, char **out,
               const char **why);

@@ -73,19 +73,11 @@ static void serial_compile(struct wechatpay *wechat, const char *serial, struct 
 
 /* ---- keys ---- */
 
-static void load_blame(int error, const char *key, const char *why, struct blame *blame)
-{
-    if (error == -EINVAL)
-        blame_key(blame, key, "%s", why);
-    else if (error)
-        blame_memory(blame);
-}
-
 static void private_key_compile(struct wechatpay *wechat, const char *text, struct blame *blame)
 {
     const char *why = "the merchant's private key is missing; it is the file apiclient_key.pem";
     int error = text && *text ? rsa_private_load(&wechat->private_key, text, &why) : -EINVAL;
-    load_blame(error, "private_key_file", why, blame);
+    blame_load(error, "private_key_file", why, blame);
     wechat->signer = error ? NULL : rsa_signer(wechat->private_key);
     if (!error && !wechat->signer)
         blame_memory(blame);
@@ -130,11 +122,10 @@ static void certificates_compile(struct wechatpay *wechat, const struct wechatpa
         int64_t end = 0;
         snprintf(key, sizeof(key), "platform_certificate_files[%u]", i);
         int error = certificate_take(wechat, spec->platform_certificates[i], &end, &why);
-        load_blame(error, key, why, blame);
+        blame_load(error, key, why, blame);
         if (error)
             continue;
-        if (end > 0 && (!wechat->head.credential_end || end < wechat->head.credential_end))
-            wechat->head.credential_end = end;
+        head_ends(&wechat->head, end);
         if (wechat->answer_serial && end <= newest)
             continue;
         newest = end;
@@ -164,7 +155,7 @@ static void public_key_compile(struct wechatpay *wechat, const struct wechatpay_
     }
     why = "WeChat Pay's public key is missing; it is the file pub_key.pem";
     int error = spec->public_key ? rsa_public_load(&key, spec->public_key, &why) : -EINVAL;
-    load_blame(error, "public_key_file", why, blame);
+    blame_load(error, "public_key_file", why, blame);
     char *id = error ? NULL : blame_copy(blame, spec->public_key_id);
     if (!id) {
         EVP_PKEY_free(key);

@@ -413,8 +413,10 @@ const struct config_key config_keys[] = {
             "Schedules for some orders; the first that fits is followed, from the second question on."),
     CHANNEL_KEY("schedules[].method", TEXT, PLAN(method), 1, METHOD_BYTES - 1, .otherwise = "any",
                 .sentence = "of this payment method, as track() was told"),
-    CHANNEL_KEY("schedules[].until", DURATION, PLAN(plan.until_ms), SECOND_MS, 400 * DAY_MS,
-                .otherwise = "always", .sentence = "while the attempt is younger than this; what follows goes on at the number of answers so far"),
+    CHANNEL_KEY(
+        "schedules[].until", DURATION, PLAN(plan.until_ms), SECOND_MS, 400 * DAY_MS, .otherwise = "always",
+        .sentence =
+            "while the attempt is younger than this; what follows goes on at the number of answers so far"),
     CHANNEL_KEY("schedules[].schedule", DURATIONS, PLAN(plan.schedule), 1, 30 * DAY_MS,
                 .unit = "one to 32, spaces between", .sentence = "the delays of those questions"),
     CHANNEL_KEY("jitter", PERCENT, POLICY(jitter_percent), 0, 50, .value = "20%",
