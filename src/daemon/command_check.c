@@ -108,7 +108,7 @@ static bool grants_check(struct check *check)
 static bool verify_check(struct check *check)
 {
     char version[16];
-    snprintf(version, sizeof(version), "%d", migration_latest());
+    snprintf(version, sizeof(version), "%d", SCHEMA_OLDEST);
     const char *values[] = {version, check->config->mapping};
     PGresult *result = db_ask(&check->db, "SELECT fault, mend FROM makegood.verify($1, $2)", 2, values);
     int count = result ? PQntuples(result) : 0;
@@ -143,6 +143,13 @@ static void role_warn(struct check *check)
             user);
         warn(sentence);
     }
+}
+
+static void schema_warn(struct check *check)
+{
+    if (db_is_true(&check->db, "SELECT to_regprocedure('makegood.overview()') IS NULL", 0, NULL))
+        warn("the schema is older than this program; run makegood migrate, until then nothing can be paused, "
+             "and several daemons share no limits");
 }
 
 /* What can not be detected because a column is not mapped (correctness 7). */
@@ -224,6 +231,8 @@ static int check_run(const struct config *config, const char *order)
     if (server_check(&check)) {
         role_warn(&check);
         bool fit = schema_check(&check) && grants_check(&check) && verify_check(&check);
+        if (fit)
+            schema_warn(&check);
         if (fit && order)
             order_rehearse(&check, order);
     }

@@ -42,5 +42,5 @@ static void on_verified(void *self, bool answered, const struct faults *faults)
 
 void daemon_verify(struct daemon *daemon)
 {
-    store_verify(daemon->store, migration_latest(), daemon->config->mapping, on_verified);
+    store_verify(daemon->store, SCHEMA_OLDEST, daemon->config->mapping, on_verified);
 }

@@ -10,6 +10,9 @@ struct migration {
 
 extern const struct migration migrations[]; /* ascending, ended by version 0 */
 
-int migration_latest(void); /* the version that this program needs */
+/* The oldest schema that this program can work on, that of the first release: what a newer one brought is not used there. */
+#define SCHEMA_OLDEST 9
+
+int migration_latest(void); /* the version that this program brings */
 
 #endif

@@ -125,7 +125,7 @@ static void the_trigger_never_fails_the_shop(void **state)
               "VALUES ('W9', 'paying', 1, 'CNY', 'c')");
     assert_string_equal(db_ask(db, "SELECT reason FROM makegood.parked_order WHERE order_no = 'W9'"),
                         "untrackable");
-    db_do(db, "DROP TABLE makegood.parked_order");
+    db_do(db, "DROP TABLE makegood.parked_order CASCADE");
     db_do(db, "INSERT INTO kiosk.orders (order_no, state, sum, currency, pay_channel) "
               "VALUES ('W10', 'paying', 1, 'CNY', 'c')");
     db_do(db, "ROLLBACK");
