@@ -109,6 +109,9 @@ enum failure failure_of_sqlstate(const char *sqlstate);
     X(CHANNEL_HALTED, "channel_halted", 1)             \
     X(NOTHING_FOUND_LATELY, "nothing_found_lately", 1) \
     X(CLOCK_SKEW, "clock_skew", 4)                     \
+    X(CHANNEL_HELD, "channel_held", 5)                 \
+    X(CHANNEL_FREED, "channel_freed", 5)               \
+    X(SETTLE_CAPPED, "settle_capped", 4)               \
     X(ORDER_PARKED, "order_parked", 4)                 \
     X(ORDER_SETTLED, "order_settled", 6)               \
     X(ORDER_FENCED, "order_fenced", 5)                 \
@@ -150,6 +153,7 @@ struct engine_config {
     int64_t poll_ms;    /* scan interval while nothing is known to be due */
     int64_t collect_ms; /* how long an answered order waits for companions */
     int64_t lease_ms;
+    int settle_cap;  /* orders that may end per minute, all instances together; 0: no cap */
     int crash_limit; /* claims without a settlement after which a row is asked alone; twice that parks it */
     const struct policy *policies; /* copied */
     int policy_count;
@@ -178,6 +182,14 @@ void engine_settled(struct engine *engine, struct batch *batch, const enum outco
 void engine_settle_failed(struct engine *engine, struct batch *batch, enum failure failure,
                           const char *sqlstate, int64_t now_ms);
 void engine_released(struct engine *engine, struct batch *batch, int64_t now_ms);
+
+/* Concurrency, rates and the settlement cap are shared by the living instances; this one's place among them is 0 ..
+ * living-1. Alone at first. */
+void engine_share(struct engine *engine, int place, int living, int64_t now_ms);
+
+/* A channel that is held back is neither claimed nor asked: paused, halted, in its maintenance window. why is a word
+ * (static) for the log; NULL: free. */
+void engine_hold(struct engine *engine, const char *channel, const char *why);
 
 /* No more claims; what was not asked yet is released, what is being asked is settled. Idle when all slots are
  * free. */
@@ -209,8 +221,11 @@ struct lane_view {
     const char *channel;
     int ready;
     int asking;
+    int concurrency; /* this instance's share */
+    int rate_per_second;
     bool breaker_open;
     bool halted;
+    const char *held;        /* why it is held back, or NULL */
     int64_t paused_until_ms; /* 0: not paused */
 };
 bool engine_look_lane(const struct engine *engine, int index, int64_t now_ms, struct lane_view *out);

@@ -40,7 +40,8 @@ struct policy {
     bool can_close;             /* the channel can be asked to close what is unpaid at the end... */
     bool closes;                /* ...and is, also where the attempt names no expiry */
     struct schedule
-        tail; /* times of the questions for a late success, counted from the closing; length 0: none */
+        tail;    /* times of the questions for a late success, counted from the closing; length 0: none */
+    bool shadow; /* asked and audited, but nothing comes of it: rows go back as they came */
     bool accept_late; /* a late success makes the closed order paid; otherwise it is parked */
 
     /* The traffic. */

@@ -56,6 +56,8 @@ bool park_reason_is_doubt(enum park_reason reason);
 
 /* The row stays where it is and is asked again; nothing happens to the order. */
 bool verdict_puts_off(enum verdict_kind kind);
+/* The order ends by it: paid, refunded or closed. */
+bool verdict_ends(enum verdict_kind kind);
 
 struct verdict {
     enum verdict_kind kind;
@@ -67,6 +69,8 @@ struct verdict {
     int answers;             /* the counters that the row shall have from now on */
     int errors;
     int unknowns;
+    enum verdict_kind meant; /* held back: what it would have been, ... */
+    const char *meant_rule;  /* ... and by which rule; NULL: not held back */
 };
 
 /* What the database did with a verdict. X(NAME, text, meaning) */

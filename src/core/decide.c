@@ -303,7 +303,7 @@ static void verdict_count(struct verdict *verdict, const struct lost_order *orde
 
 bool decide_may_close(const struct policy *policy, const struct lost_order *order)
 {
-    return policy->can_close && (policy->closes || order->left_ms != NO_END);
+    return policy->can_close && !policy->shadow && (policy->closes || order->left_ms != NO_END);
 }
 
 struct verdict decide(const struct lost_order *order, const struct evidence *evidence,

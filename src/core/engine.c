@@ -30,6 +30,7 @@ int engine_create(struct engine **out, const struct engine_config *config, const
     engine->world = *world;
     engine->self = self;
     engine->random = seed;
+    engine->living = 1;
     engine->jobs = calloc((size_t)config->in_flight, sizeof(*engine->jobs));
     if (!engine->jobs)
         goto fail;
@@ -117,9 +118,41 @@ int engine_configure(struct engine *engine, const struct engine_config *config, 
         lane_configure(lane_find(engine, config->policies[i].channel), &config->policies[i], now_ms);
     engine->lane_count = config->policy_count;
     engine_adopt_config(engine, config);
+    engine_share(engine, engine->place, engine->living, now_ms);
     settle_wake(engine, now_ms);
     engine_poke(engine);
     return 0;
+}
+
+/* In any minute no more than the cap may end: a tenth at once, the rest as it comes. */
+static void cap_share(struct engine *engine, int64_t now_ms)
+{
+    int cap = share_of(engine->config.settle_cap, engine->place, engine->living);
+    int depth = cap > 10 ? cap / 10 : 1;
+    bucket_resize(&engine->cap, cap > depth ? cap - depth : 1, depth, now_ms / 60);
+}
+
+void engine_share(struct engine *engine, int place, int living, int64_t now_ms)
+{
+    assert(0 <= place && place < living);
+    engine->place = place;
+    engine->living = living;
+    for (struct lane *lane = engine->lanes; lane; lane = lane->next)
+        lane_share(lane, place, living, now_ms);
+    cap_share(engine, now_ms);
+}
+
+void engine_hold(struct engine *engine, const char *channel, const char *why)
+{
+    struct lane *lane = lane_find(engine, channel);
+    if (!lane)
+        return;
+    bool changes = !lane->held != !why;
+    lane->held = why;
+    if (changes)
+        engine_note(engine, why ? NOTE_CHANNEL_HELD : NOTE_CHANNEL_FREED, lane, NULL, why, 0);
+    if (changes && !why)
+        engine_poke(engine);
 }
 
 /* --- claims --------------------------------------------------------------------------------------------- */
@@ -305,7 +338,10 @@ bool engine_look_lane(const struct engine *engine, int index, int64_t now_ms, st
     *out = (struct lane_view){.channel = lane->policy.channel,
                               .ready = lane->ready.count + lane->suspects.count,
                               .asking = lane->asking,
+                              .concurrency = lane->policy.concurrency,
+                              .rate_per_second = lane->policy.rate_per_second,
                               .breaker_open = lane->breaker.open,
+                              .held = lane->held,
                               .halted = lane->guard.halted,
                               .paused_until_ms = lane->paused_until_ms > now_ms ? lane->paused_until_ms : 0};
     return true;

@@ -19,6 +19,13 @@ static inline int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* What all instances together may do to one channel. */
+struct share {
+    int concurrency;
+    int rate_per_second;
+    int burst;
+};
+
 struct job_list {
     struct job *first;
     struct job *last;
@@ -27,7 +34,8 @@ struct job_list {
 
 /* One channel. Lanes never wait for each other: each has its share of the slots (quota). */
 struct lane {
-    struct policy policy;
+    struct policy policy; /* with this instance's share of the limits ... */
+    struct share whole;   /* ... of these */
     struct bucket bucket;
     struct breaker breaker;
     struct guard guard;
@@ -37,6 +45,7 @@ struct lane {
     int asking;
     int64_t latency_ms;      /* moving average; the policy's timeout before the first answer */
     int64_t paused_until_ms; /* the channel asked for it */
+    const char *held;        /* why it is held back; NULL: it is not */
     int64_t found_ms;        /* when something was found last; never: -1 */
     bool unproven_noted;
     bool skew_noted;
@@ -69,6 +78,10 @@ struct engine {
     int64_t claim_sent_ms;
     int64_t claim_not_before_ms;
     int64_t answered_since_ms; /* of the oldest one that waits for companions */
+    struct bucket cap;         /* of settlements; its time runs in 60 ms: its tokens are per minute */
+    bool cap_noted;
+    int place; /* among the living instances */
+    int living;
     uint64_t random;
     struct engine_view view;
 };
@@ -85,6 +98,8 @@ struct batch *batch_take(struct engine *engine, bool release); /* NULL: all are 
 /* engine_lane.c */
 struct lane *lane_create(const struct policy *policy, int64_t now_ms);
 void lane_configure(struct lane *lane, const struct policy *policy, int64_t now_ms);
+void lane_share(struct lane *lane, int place, int living, int64_t now_ms);
+int share_of(int whole, int place, int living);
 void lanes_start(struct engine *engine, int64_t now_ms);
 void lanes_release(struct engine *engine, int64_t now_ms);
 int lane_wants(struct engine *engine, struct lane *lane, bool polling, int64_t now_ms);

@@ -22,14 +22,38 @@ struct lane *lane_create(const struct policy *policy, int64_t now_ms)
 void lane_configure(struct lane *lane, const struct policy *policy, int64_t now_ms)
 {
     lane->policy = *policy;
+    lane->whole = (struct share){policy->concurrency, policy->rate_per_second, policy->burst};
     lane->retired = false;
     lane->guard = (struct guard){0};
     bucket_resize(&lane->bucket, policy->rate_per_second, policy->burst, now_ms);
 }
 
+/* The first ones get what can not be divided. */
+int share_of(int whole, int place, int living)
+{
+    return whole / living + (place < whole % living ? 1 : 0);
+}
+
+/* Whose share of either limit is nothing asks nothing; its bucket is never looked at. */
+void lane_share(struct lane *lane, int place, int living, int64_t now_ms)
+{
+    int rate = share_of(lane->whole.rate_per_second, place, living);
+    int burst = share_of(lane->whole.burst, place, living);
+    lane->policy.concurrency = rate ? share_of(lane->whole.concurrency, place, living) : 0;
+    lane->policy.rate_per_second = rate ? rate : 1;
+    lane->policy.burst = burst ? burst : 1;
+    bucket_resize(&lane->bucket, lane->policy.rate_per_second, lane->policy.burst, now_ms);
+}
+
+/* Not because of the channel, and not for a time that we know. */
+static bool lane_is_held(const struct lane *lane)
+{
+    return lane->retired || lane->held || lane->guard.halted || lane->policy.concurrency == 0;
+}
+
 bool lane_is_blocked(const struct lane *lane, int64_t now_ms)
 {
-    return lane->retired || lane->guard.halted || now_ms < lane->paused_until_ms ||
+    return lane_is_held(lane) || now_ms < lane->paused_until_ms ||
            breaker_allows(&lane->breaker, &lane->policy, now_ms) == 0;
 }
 
@@ -101,7 +125,7 @@ void lanes_start(struct engine *engine, int64_t now_ms)
  * it. */
 static bool lane_must_release(const struct engine *engine, const struct lane *lane, int64_t now_ms)
 {
-    if (engine->stopping || lane->retired || lane->guard.halted)
+    if (engine->stopping || lane_is_held(lane))
         return true;
     if (lane->breaker.open && breaker_allows(&lane->breaker, &lane->policy, now_ms) == 0)
         return true;
@@ -237,6 +261,21 @@ static void lane_hear(struct engine *engine, struct lane *lane, const struct job
         lane_heard_answer(engine, lane, job, now_ms);
 }
 
+/* The row goes back as it came, at the pace of what waits for something else; the audit tells what it would have been. */
+static void job_hold_back(struct job *job, const char *rule)
+{
+    const struct lost_order *order = &job->order;
+    job->verdict = (struct verdict){.kind = VERDICT_RETRY,
+                                    .rule = rule,
+                                    .due_in_ms = job->lane->policy.probe_ms,
+                                    .phase = order->phase,
+                                    .answers = order->answers,
+                                    .errors = order->errors,
+                                    .unknowns = order->unknowns,
+                                    .meant = job->verdict.kind,
+                                    .meant_rule = job->verdict.rule};
+}
+
 /* A channel whose answers put too many orders in doubt is stopped, and its rows stay (correctness 20). */
 static void lane_guard(struct engine *engine, struct lane *lane, struct job *job)
 {
@@ -245,12 +284,26 @@ static void lane_guard(struct engine *engine, struct lane *lane, struct job *job
     bool doubt = job->verdict.kind == VERDICT_PARK && park_reason_is_doubt(job->verdict.reason);
     if (guard_saw(&lane->guard, doubt, lane->policy.guard_percent))
         engine_note(engine, NOTE_CHANNEL_HALTED, lane, job, park_reason_text(job->verdict.reason), 0);
-    if (!doubt || !lane->guard.halted)
-        return;
-    job->verdict.kind = VERDICT_RETRY;
-    job->verdict.reason = PARK_NOTHING;
-    job->verdict.rule = "channel_halted";
-    job->verdict.due_in_ms = lane->policy.probe_ms;
+    if (doubt && lane->guard.halted)
+        job_hold_back(job, "channel_halted");
+}
+
+/* Told once, until something may end again. */
+static bool cap_allows(struct engine *engine, const struct lane *lane, int64_t now_ms)
+{
+    bool allows = engine->config.settle_cap == 0 || bucket_take(&engine->cap, now_ms / 60);
+    if (!allows && !engine->cap_noted)
+        engine_note(engine, NOTE_SETTLE_CAPPED, lane, NULL, "orders that end wait for the next minutes", 0);
+    engine->cap_noted = !allows;
+    return allows;
+}
+
+static void job_restrain(struct engine *engine, struct lane *lane, struct job *job, int64_t now_ms)
+{
+    if (lane->policy.shadow && job->verdict.kind != VERDICT_RETRY)
+        job_hold_back(job, "shadow");
+    else if (verdict_ends(job->verdict.kind) && !cap_allows(engine, lane, now_ms))
+        job_hold_back(job, "settle_cap");
 }
 
 /* Told when it keeps an order from closing, not at the first unpaid order after a start; and once, until
@@ -277,6 +330,7 @@ void engine_answered(struct engine *engine, struct job *job, int64_t now_ms)
     job->verdict = decide(&job->order, &job->evidence, &lane->policy, &situation);
     lane_guard(engine, lane, job);
     lane_note_unproven(engine, lane, job);
+    job_restrain(engine, lane, job, now_ms);
     engine->solo = false; /* while a suspect is asked, it is the only one */
     if (engine->lists[JOB_ANSWERED].count == 0)
         engine->answered_since_ms = now_ms;

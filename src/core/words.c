@@ -55,6 +55,11 @@ bool verdict_puts_off(enum verdict_kind kind)
     return kind == VERDICT_RETRY || kind == VERDICT_CLOSE;
 }
 
+bool verdict_ends(enum verdict_kind kind)
+{
+    return kind == VERDICT_PAID || kind == VERDICT_REFUNDED || kind == VERDICT_CLOSED;
+}
+
 bool park_reason_is_doubt(enum park_reason reason)
 {
     static const bool doubts[] = {

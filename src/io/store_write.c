@@ -31,9 +31,14 @@ static void put_number_if(struct pg_array *array, bool there, int64_t number)
 
 static void put_detail(struct pg_array *array, const struct job *job)
 {
-    char detail[64];
-    snprintf(detail, sizeof(detail), "the database refuses to settle it: SQLSTATE %s", job->sqlstate);
-    pg_array_text(array, job->poison ? detail : NULL);
+    const struct verdict *verdict = &job->verdict;
+    char detail[96] = "";
+    if (job->poison)
+        snprintf(detail, sizeof(detail), "the database refuses to settle it: SQLSTATE %s", job->sqlstate);
+    else if (verdict->meant_rule)
+        snprintf(detail, sizeof(detail), "would be %s by %s", verdict_kind_text(verdict->meant),
+                 verdict->meant_rule);
+    put_text_or_null(array, detail);
 }
 
 static bool verdict_stays(const struct verdict *verdict)

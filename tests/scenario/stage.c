@@ -132,6 +132,7 @@ static bool say_policy(struct stage *stage)
         .not_found_grace_ms = ms_of(stage, 2, "grace", "10s"),
         .horizon_ms = ms_of(stage, 2, "horizon", "1h"),
         .probe_ms = ms_of(stage, 2, "probe", "60s"),
+        .shadow = value_of(stage, 2, "shadow", NULL) != NULL,
         .attempt_limit = int_of(stage, 2, "attempt_limit", "0"),
         .unknown_limit = int_of(stage, 2, "unknown_limit", "3"),
         .concurrency = int_of(stage, 2, "concurrency", "4"),
@@ -163,6 +164,7 @@ static bool say_engine(struct stage *stage)
     stage->config.collect_ms = ms_of(stage, 1, "collect", "0");
     stage->config.lease_ms = ms_of(stage, 1, "lease", "60s");
     stage->config.crash_limit = int_of(stage, 1, "crash_limit", "3");
+    stage->config.settle_cap = int_of(stage, 1, "cap", "0");
     return true;
 }
 
@@ -180,6 +182,29 @@ static bool say_start(struct stage *stage)
 static bool say_stop(struct stage *stage)
 {
     engine_stop(stage->engine, stage->now_ms);
+    stage_advance(stage);
+    return true;
+}
+
+static bool say_share(struct stage *stage)
+{
+    engine_share(stage->engine, (int)stage_number(stage->words[1]), (int)stage_number(stage->words[2]),
+                 stage->now_ms);
+    stage_advance(stage);
+    return true;
+}
+
+/* Why is kept by the engine: a word that stays. */
+static bool say_hold(struct stage *stage)
+{
+    engine_hold(stage->engine, stage->words[1], "paused");
+    stage_advance(stage);
+    return true;
+}
+
+static bool say_free(struct stage *stage)
+{
+    engine_hold(stage->engine, stage->words[1], NULL);
     stage_advance(stage);
     return true;
 }
@@ -345,6 +370,9 @@ static const struct {
     {"start", NULL, 1, say_start},
     {"reload", NULL, 1, say_start},
     {"stop", NULL, 1, say_stop},
+    {"share", NULL, 3, say_share},
+    {"hold", NULL, 2, say_hold},
+    {"free", NULL, 2, say_free},
     {"at", NULL, 2, say_at},
     {"after", NULL, 2, say_after},
     {"row", NULL, 3, say_row},
