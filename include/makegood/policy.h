@@ -4,9 +4,11 @@
 #define MAKEGOOD_POLICY_H
 
 #include "makegood/order.h"
+#include "makegood/window.h"
 
 #define SCHEDULE_MAX 32
 #define PLANS_MAX    8
+#define WINDOWS_MAX  8
 
 /* Delays: the first after tracking, the n-th after the n-th answer, the last one repeating. */
 struct schedule {
@@ -45,6 +47,8 @@ struct policy {
     bool accept_late; /* a late success makes the closed order paid; otherwise it is parked */
 
     /* The traffic. */
+    struct window windows[WINDOWS_MAX]; /* of the channel's maintenance: not asked then */
+    int window_count;
     int concurrency;             /* questions under way at once, per instance */
     int rate_per_second;         /* token bucket: refill ... */
     int burst;                   /* ... and depth */

@@ -96,10 +96,29 @@ static void config_own(struct config_reader *reader, struct config *config, cons
         reader->error = -ENOMEM;
     config->database_url = text_own(reader, draft->config.database_url);
     config->migrate_url = text_own(reader, draft->config.migrate_url);
+    config->operator_url = text_own(reader, draft->config.operator_url);
     config->file = text_own(reader, reader->file);
     for (int i = 0; draft->log_level && i < (int)(sizeof(levels) / sizeof(levels[0])); i++)
         if (strcmp(levels[i], draft->log_level) == 0)
             config->log_level = 3 + i; /* syslog's priorities */
+}
+
+static void windows_make(struct config_reader *reader, struct channel_draft *draft, unsigned channel)
+{
+    struct policy *policy = &draft->policy;
+    char path[CONFIG_PATH_BYTES];
+    if (draft->maintenance_count > WINDOWS_MAX) {
+        snprintf(path, sizeof(path), "channels[%u].maintenance", channel);
+        config_blame(reader, path, "there are more than %d windows; join some", WINDOWS_MAX);
+        return;
+    }
+    for (unsigned i = 0; i < draft->maintenance_count; i++) {
+        snprintf(path, sizeof(path), "channels[%u].maintenance[%u]", channel, i);
+        if (!window_parse(draft->maintenance[i], &policy->windows[policy->window_count++]))
+            config_blame(reader, path,
+                         "\"%.40s\" is no window; write it as 23:30-00:30, or as Sun 02:00-04:30 +08:00",
+                         draft->maintenance[i]);
+    }
 }
 
 static void policy_make(struct channel_draft *draft)
@@ -146,6 +165,8 @@ static void config_make(struct config_reader *reader, const struct config_slot *
     config_values_read(reader, root, &draft);
     for (unsigned i = 0; i < draft.channel_count; i++)
         policy_make(&draft.channels[i]);
+    for (unsigned i = 0; i < draft.channel_count; i++)
+        windows_make(reader, &draft.channels[i], i);
     config_layer_begin(reader);
     config_checks_run(reader, &draft);
     config_own(reader, config, &draft);
@@ -234,6 +255,7 @@ void config_drop(struct config *config)
     free(config->policies);
     url_drop(config->database_url);
     url_drop(config->migrate_url);
+    url_drop(config->operator_url);
     free(config->instance);
     free(config->mapping);
     free(config->file);

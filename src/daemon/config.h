@@ -18,6 +18,7 @@ struct config {
 
     char *database_url; /* the daemon's connection string */
     char *migrate_url;  /* the migrator's; NULL: database_url */
+    char *operator_url; /* the operators'; NULL: database_url */
     bool prepared;      /* prepared statements; false behind PgBouncer in transaction mode */
     int64_t connect_timeout_ms;
     int64_t call_timeout_ms;

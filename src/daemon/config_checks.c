@@ -118,6 +118,7 @@ void config_checks_run(struct config_reader *reader, const struct config_draft *
     const struct config *config = &draft->config;
     url_check(reader, "database.url", config->database_url);
     url_check(reader, "database.migrate_url", config->migrate_url);
+    url_check(reader, "database.operator_url", config->operator_url);
     lease_check(reader, draft);
     for (unsigned i = 0; i < draft->channel_count; i++)
         channel_check(reader, draft, i);

@@ -63,6 +63,11 @@ const struct config_key config_keys[] = {
     FIXED("database.migrate_url", TEXT, TOP(config.migrate_url), 1, 4096, .otherwise = "as database.url",
           .sample = "host=/run/postgresql dbname=shop user=postgres",
           .sentence = "The connection string of `makegood migrate`, whose role may create and own things."),
+    FIXED("database.operator_url", TEXT, TOP(config.operator_url), 1, 4096, .otherwise = "as database.url",
+          .sample = "#host=/run/postgresql dbname=shop",
+          .sentence =
+              "The connection string of the commands for operators; without a user in it, each is known by "
+              "the own login."),
     FIXED("database.prepared", BOOLEAN, TOP(config.prepared), 0, 1, .value = "true",
           .sentence = "Prepared statements; false behind PgBouncer in transaction mode."),
     FIXED("database.connect_timeout", DURATION, TOP(config.connect_timeout_ms), 100, MINUTE_MS, .value = "5s",
@@ -91,6 +96,10 @@ const struct config_key config_keys[] = {
             .value = "5",
             .sentence =
                 "Claims without a settlement after which an order is asked alone; twice that parks it."),
+    RELOADS("engine.settle_cap", INTEGER, TOP(config.engine.settle_cap), 0, 1000000,
+            .unit = "orders a minute", .value = "0",
+            .sentence =
+                "How many orders may end per minute, all daemons together; 0: no cap. The rest waits."),
     RELOADS("engine.stop_timeout", DURATION, TOP(config.stop_ms), 0, 10 * MINUTE_MS, .value = "20s",
             .sentence = "How long SIGTERM waits for what is in flight; leases take care of the rest."),
 
@@ -270,135 +279,7 @@ const struct config_key config_keys[] = {
                     "unionpay: whom the certificate that signed an answer must name, in its common name "
                     "alone or between two @."),
 
-    HTTP_KEY("answer", MAPPING, KEY_NOWHERE, 0, 0,
-             .sentence = "Where the answer says what; JSON pointers (RFC 6901)."),
-    POINTER("answer.number", SPEC(answer_number), .sample = "/id",
-            .sentence = "What must equal {number}; with *, in every element."),
-    POINTER("answer.order_no", SPEC(answer_order_no), .sample = "/metadata/order_no",
-            .sentence = "What must equal {order_no}."),
-    POINTER("answer.merchant", SPEC(answer_merchant), .sample = "/livemode",
-            .sentence = "What must equal merchant, where it is there."),
-    POINTER("answer.status", SPEC(answer_status), .sample = "/status",
-            .sentence = "The channel's own status; the audit keeps it."),
-    POINTER("answer.code", SPEC(answer_code), .sample = "/error/code",
-            .sentence = "The channel's error code, kept when there is no status."),
-    HTTP_KEY("answer.amount", MAPPING, KEY_NOWHERE, 0, 0, .otherwise = "none",
-             .sentence = "The amount that was paid; several are summed."),
-    POINTER("answer.amount.over", SPEC(amount.over), .sample = "#/captures/*",
-            .sentence = "The elements that hold amounts, as /items/*."),
-    POINTER("answer.amount.at", SPEC(amount.at), .sample = "/amount_received",
-            .sentence = "The amount in the answer, or in each element."),
-    POINTER("answer.amount.where_at", SPEC(amount.where_at), .sample = "#/status",
-            .sentence = "Only elements with this value ..."),
-    HTTP_KEY("answer.amount.where_is", TEXTS, SPEC(amount.where_is), 0, 64, .otherwise = "all",
-             .sample = "#[COMPLETED]", .sentence = "... among these count."),
-    POINTER("answer.amount.number_at", SPEC(amount.number_at), .sample = "#/id",
-            .sentence = "The channel's own number in each element; the first that counts goes before "
-                        "answer.channel_number."),
-    HTTP_KEY("answer.refunded", MAPPING, KEY_NOWHERE, 0, 0, .otherwise = "none",
-             .sentence = "The amount that was returned; the first four keys."),
-    POINTER("answer.refunded.over", SPEC(refunded_amount.over), .sample = "#/refunds/*",
-            .sentence = "The elements that hold amounts."),
-    POINTER("answer.refunded.at", SPEC(refunded_amount.at), .sample = "/latest_charge/amount_refunded",
-            .sentence = "The amount in the answer, or in each element."),
-    POINTER("answer.refunded.where_at", SPEC(refunded_amount.where_at), .sample = "#/status",
-            .sentence = "Only elements with this value ..."),
-    HTTP_KEY("answer.refunded.where_is", TEXTS, SPEC(refunded_amount.where_is), 0, 64, .otherwise = "all",
-             .sample = "#[COMPLETED]", .sentence = "... among these count."),
-    POINTER("answer.currency", SPEC(answer_currency), .sample = "/currency", .sentence = "The currency."),
-    POINTER("answer.channel_number", SPEC(answer_channel_number), .sample = "/latest_charge/id",
-            .sentence = "The channel's own number of the payment."),
-    HTTP_KEY("answer.amount_format", CHOICE, SPEC(amount_format), 1, 16, .unit = "minor|decimal",
-             .value = "minor", .sentence = "How amounts are written: 1234, or \"12.34\"."),
-    HTTP_KEY("answer.exponents", TEXTS, SPEC(exponents), 0, 64, .otherwise = "ISO 4217's",
-             .sample = "[ISK=2, UGX=2, MGA=0]",
-             .sentence = "Decimals of currencies where the channel departs from ISO 4217."),
-
-    HTTP_KEY(
-        "rules", LIST, SPEC(rules), 1, 64, .size = sizeof(struct http_rule_spec),
-        .sample = "- {name: refunded, evidence: refunded, http: [200],\n"
-                  "   when: [{at: /status, is: [succeeded]}, {at: /latest_charge/refunded, is: [true]}]}\n"
-                  "- {name: paid, evidence: paid, http: [200],\n"
-                  "   when: [{at: /status, is: [succeeded]}, {at: /latest_charge/amount_refunded, is: [0]},\n"
-                  "          {at: /latest_charge/disputed, is: [false]}]}\n"
-                  "- {name: paid_with_a_flag, evidence: paid_flagged, http: [200],\n"
-                  "   when: [{at: /status, is: [succeeded]}]}\n"
-                  "- {name: pending, evidence: pending, http: [200],\n"
-                  "   when: [{at: /status, is: [processing, requires_payment_method, requires_confirmation,\n"
-                  "                             requires_action, requires_capture]}]}\n"
-                  "- {name: canceled, evidence: closed, http: [200],\n"
-                  "   when: [{at: /status, is: [canceled]}]}\n"
-                  "- {name: resource_missing, evidence: not_found, http: [404],\n"
-                  "   when: [{at: /error/code, is: [resource_missing]}]}\n"
-                  "- {name: lock_timeout, evidence: server_error, http: [429],\n"
-                  "   when: [{at: /error/code, is: [lock_timeout]}]}\n"
-                  "- {name: conflict, evidence: server_error, http: [409]}\n"
-                  "- {name: invalid_request, evidence: unauthorized, http: [400],\n"
-                  "   when: [{at: /error/type, is: [invalid_request_error]}]}\n",
-        .sentence = "What answers mean, read from the top, the first that fits; where none fits nothing is "
-                    "decided."),
-    CHANNEL_KEY("rules[].name", TEXT, RULE(name), 1, RULE_BYTES - 1, .otherwise = "rules[N]",
-                .sentence = "its name in the audit"),
-    CHANNEL_KEY(
-        "rules[].evidence", CHOICE, RULE(evidence), 1, 32,
-        .unit = "paid|paid_flagged|refunded|closed|pending|not_found|rate_limited|unauthorized|server_error",
-        .sentence = "what the answer proves"),
-    CHANNEL_KEY("rules[].http", TEXTS, RULE(http), 0, 64, .otherwise = "any",
-                .sentence = "HTTP statuses (200) or classes (5xx)"),
-    CHANNEL_KEY("rules[].when", LIST, RULE(when), 0, 16, .otherwise = "always",
-                .size = sizeof(struct http_condition_spec), .sentence = "conditions that must all hold"),
-    CHANNEL_KEY("rules[].when[].over", TEXT, WHEN(over), 0, 256, .otherwise = "the whole answer",
-                .sentence = "pointer to elements, as /items/*"),
-    CHANNEL_KEY("rules[].when[].at", TEXT, WHEN(at), 0, 256, .otherwise = "the element itself",
-                .sentence = "pointer to the value, in the answer or in each element"),
-    CHANNEL_KEY("rules[].when[].match", CHOICE, WHEN(match), 1, 16, .unit = "any|all|none", .value = "any",
-                .sentence = "of several values: how many must fit"),
-    CHANNEL_KEY("rules[].when[].is", TEXTS, WHEN(is), 0, 64, .otherwise = "there, and not null",
-                .sentence = "the values that fit: texts, integers, true, false, null"),
-
-    HTTP_KEY(
-        "close", MAPPING, KEY_NOWHERE, 0, 0, .otherwise = "it can not be closed",
-        .sentence =
-            "How the channel is asked to close a payment that is still pending at its end; what it answers "
-            "settles nothing, a query follows."),
-    HTTP_KEY("close.url", TEXT, SPEC(close.url), 1, 2048,
-             .sample = "https://api.stripe.com/v1/payment_intents/{number}/cancel",
-             .sentence = "Whom to ask, a template."),
-    HTTP_KEY("close.method", CHOICE, SPEC(close.method), 1, 16, .unit = "GET|POST", .value = "POST",
-             .sentence = "How it is asked."),
-    HTTP_KEY("close.headers", LIST, SPEC(close.headers), 0, 16, .otherwise = "none",
-             .size = sizeof(struct http_header_spec),
-             .sample = "- {name: Stripe-Version, value: 2026-07-29.dahlia}\n",
-             .sentence = "Headers of its own."),
-    HTTP_KEY("close.headers[].name", TEXT, HEADER(name), 1, 128, .sentence = "the header's name"),
-    HTTP_KEY("close.headers[].value", TEXT, HEADER(value), 1, 1024, .sentence = "its value, a template"),
-    HTTP_KEY("close.body", TEXT, SPEC(close.body), 1, 16 * KIB, .otherwise = "none",
-             .sample = "#'{\"number\": \"{number}\"}'", .sentence = "What is posted, a template."),
-    HTTP_KEY("close.body_type", CHOICE, SPEC(close.body_type), 1, 16, .unit = "json|form", .value = "json",
-             .sentence = "What the body is."),
-    HTTP_KEY("close.rules", LIST, SPEC(close.rules), 1, 64, .size = sizeof(struct http_rule_spec),
-             .sample =
-                 "- {name: canceled, evidence: closed, http: [200], when: [{at: /status, is: [canceled]}]}\n"
-                 "- {name: too_late, evidence: pending, http: [400],\n"
-                 "   when: [{at: /error/code, is: [payment_intent_unexpected_state]}]}\n",
-             .sentence = "What answers to closing mean, as rules; they are kept in the audit."),
-    HTTP_KEY("close.rules[].name", TEXT, RULE(name), 1, RULE_BYTES - 1, .otherwise = "rules[N]",
-             .sentence = "its name in the audit"),
-    HTTP_KEY("close.rules[].evidence", CHOICE, RULE(evidence), 1, 32,
-             .unit = "paid|closed|pending|not_found|rate_limited|unauthorized|server_error",
-             .sentence = "what the answer says"),
-    HTTP_KEY("close.rules[].http", TEXTS, RULE(http), 0, 64, .otherwise = "any",
-             .sentence = "HTTP statuses (200) or classes (5xx)"),
-    HTTP_KEY("close.rules[].when", LIST, RULE(when), 0, 16, .otherwise = "always",
-             .size = sizeof(struct http_condition_spec), .sentence = "conditions that must all hold"),
-    HTTP_KEY("close.rules[].when[].over", TEXT, WHEN(over), 0, 256, .otherwise = "the whole answer",
-             .sentence = "pointer to elements, as /items/*"),
-    HTTP_KEY("close.rules[].when[].at", TEXT, WHEN(at), 0, 256, .otherwise = "the element itself",
-             .sentence = "pointer to the value, in the answer or in each element"),
-    HTTP_KEY("close.rules[].when[].match", CHOICE, WHEN(match), 1, 16, .unit = "any|all|none", .value = "any",
-             .sentence = "of several values: how many must fit"),
-    HTTP_KEY("close.rules[].when[].is", TEXTS, WHEN(is), 0, 64, .otherwise = "there, and not null",
-             .sentence = "the values that fit: texts, integers, true, false, null"),
+#include "daemon/config_keys_http.inc"
 
     CHANNEL_KEY(
         "schedule", DURATIONS, POLICY(schedule), 1, 30 * DAY_MS, .unit = "one to 32, spaces between",
@@ -448,6 +329,11 @@ const struct config_key config_keys[] = {
         CHANNEL(late), 1, 16, .unit = "park|accept", .value = "park",
         .sentence =
             "A late success: parked as late_payment, or accepted, and the closed order becomes paid."),
+    CHANNEL_KEY("shadow", BOOLEAN, POLICY(shadow), 0, 1, .value = "no",
+                .sentence = "Asks and audits, and nothing comes of it; the audit says what would have been."),
+    CHANNEL_KEY("maintenance", TEXTS, CHANNEL(maintenance), 0, WINDOWS_MAX, .otherwise = "none",
+                .sample = "#[\"Sun 02:00-04:30 +08:00\", \"23:55-00:10\"]",
+                .sentence = "Windows in which the channel is not asked: days, hours, offset from UTC."),
     CHANNEL_KEY("probe", DURATION, POLICY(probe_ms), 10, DAY_MS, .value = "5m",
                 .sentence = "Pace of questions that wait for something else than the order."),
     CHANNEL_KEY("attempt_limit", INTEGER, POLICY(attempt_limit), 0, 1000000, .unit = "answers", .value = "0",

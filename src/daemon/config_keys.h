@@ -94,6 +94,8 @@ struct channel_draft {
     const char *late;
     struct plan_draft *plans;
     unsigned plan_count;
+    const char **maintenance;
+    unsigned maintenance_count;
 
     /* Of the types that sign. */
     const char *app_id;
