@@ -210,7 +210,8 @@ BEGIN
 END
 $$;
 
--- While all is halted nothing ends: what would have ended, or been parked, goes back as it came, and the audit tells.
+-- While all is halted nothing ends: what would have ended, or been parked, goes back as it came, the audit tells, and the
+-- daemon hears that it was fenced.
 CREATE OR REPLACE FUNCTION settle(
   p_instance text, p_attempt bigint[], p_token uuid[], p_claimed_us bigint[], p_order_no text[], p_channel text[],
   p_number text[], p_verdict text[], p_reason text[], p_rule text[], p_due_in_ms bigint[], p_phase text[],
@@ -221,9 +222,12 @@ CREATE OR REPLACE FUNCTION settle(
 RETURNS TABLE (place integer, upto integer, outcome text, reason text)
 LANGUAGE plpgsql SECURITY DEFINER ROWS 500 SET search_path = pg_catalog, makegood, pg_temp
 AS $$
+#variable_conflict use_column
+DECLARE
+  held_back boolean[];
 BEGIN
   IF EXISTS (SELECT FROM steering AS s WHERE s.halted_at IS NOT NULL) THEN
-    SELECT array_agg(CASE WHEN e.ends THEN 'retry' ELSE e.verdict END),
+    SELECT array_agg(e.ends), array_agg(CASE WHEN e.ends THEN 'retry' ELSE e.verdict END),
            array_agg(CASE WHEN e.ends THEN '' ELSE e.reason END),
            array_agg(CASE WHEN e.ends THEN 'halted' ELSE e.rule END),
            array_agg(CASE WHEN e.ends THEN NULL ELSE e.due_in_ms END),
@@ -232,7 +236,7 @@ BEGIN
            array_agg(CASE WHEN e.ends THEN NULL ELSE e.errors END),
            array_agg(CASE WHEN e.ends THEN NULL ELSE e.unknowns END),
            array_agg(CASE WHEN e.ends THEN format('would be %s by %s', e.verdict, e.rule) ELSE e.detail END)
-    INTO p_verdict, p_reason, p_rule, p_due_in_ms, p_phase, p_answers, p_errors, p_unknowns, p_detail
+    INTO held_back, p_verdict, p_reason, p_rule, p_due_in_ms, p_phase, p_answers, p_errors, p_unknowns, p_detail
     FROM (SELECT e.*, e.verdict NOT IN ('retry', 'close') AS ends
           FROM (SELECT unnest(p_verdict) AS verdict, unnest(p_reason) AS reason, unnest(p_rule) AS rule,
                        unnest(p_due_in_ms) AS due_in_ms, unnest(p_phase) AS phase, unnest(p_answers) AS answers,
@@ -240,10 +244,18 @@ BEGIN
          ) AS e;
   END IF;
   RETURN QUERY
-  SELECT * FROM settle_batch(
+  SELECT told.place, told.upto, told.outcome, told.reason
+  FROM settle_batch(
     p_instance, p_attempt, p_token, p_claimed_us, p_order_no, p_channel, p_number, p_verdict, p_reason, p_rule,
     p_due_in_ms, p_phase, p_late, p_answers, p_errors, p_unknowns, p_evidence, p_authentic, p_amount, p_currency,
-    p_channel_number, p_code, p_channel_rule, p_http, p_latency_ms, p_digest, p_asked, p_request_id, p_last, p_detail);
+    p_channel_number, p_code, p_channel_rule, p_http, p_latency_ms, p_digest, p_asked, p_request_id, p_last, p_detail)
+    AS s
+  CROSS JOIN LATERAL (
+    SELECT s.place, s.upto, s.outcome, s.reason WHERE held_back IS NULL
+    UNION ALL
+    SELECT p.place, p.place, CASE WHEN held_back[p.place] AND s.outcome = 'applied' THEN 'fenced' ELSE s.outcome END,
+           s.reason
+    FROM generate_series(s.place, s.upto) AS p (place) WHERE held_back IS NOT NULL) AS told;
 END
 $$;
 

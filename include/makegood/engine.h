@@ -216,9 +216,19 @@ struct engine_view {
 };
 void engine_look(const struct engine *engine, struct engine_view *out);
 
+/* What one channel's lane has done since it is there. */
+struct lane_counters {
+    uint64_t queries;
+    uint64_t answers; /* authentic ones */
+    uint64_t faults;
+    uint64_t paid;  /* orders that became paid */
+    uint64_t ended; /* those, closed ones and refunded ones */
+};
+
 /* One channel's view; false when the index is past the last one. */
 struct lane_view {
     const char *channel;
+    struct lane_counters counters;
     int ready;
     int asking;
     int concurrency; /* this instance's share */

@@ -336,6 +336,7 @@ bool engine_look_lane(const struct engine *engine, int index, int64_t now_ms, st
     if (!lane)
         return false;
     *out = (struct lane_view){.channel = lane->policy.channel,
+                              .counters = lane->counters,
                               .ready = lane->ready.count + lane->suspects.count,
                               .asking = lane->asking,
                               .concurrency = lane->policy.concurrency,

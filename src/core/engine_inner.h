@@ -41,7 +41,8 @@ struct lane {
     struct guard guard;
     struct job_list ready;    /* to be asked, oldest due first */
     struct job_list suspects; /* to be asked alone */
-    int used;                 /* slots taken, in whatever state */
+    struct lane_counters counters;
+    int used; /* slots taken, in whatever state */
     int asking;
     int64_t latency_ms;      /* moving average; the policy's timeout before the first answer */
     int64_t paused_until_ms; /* the channel asked for it */

@@ -91,6 +91,7 @@ static void job_start(struct engine *engine, struct job *job, int64_t now_ms)
         job->order.phase = PHASE_CHECK;
     job_move(engine, job, JOB_ASKING);
     engine->view.queries++;
+    lane->counters.queries++;
     engine->world.ask(engine->self, job);
 }
 
@@ -207,6 +208,7 @@ static void lane_heard_fault(struct engine *engine, struct lane *lane, const str
                              int64_t now_ms)
 {
     engine->view.faults++;
+    lane->counters.faults++;
     if (breaker_failed(&lane->breaker, &lane->policy, now_ms))
         engine_note(engine, NOTE_BREAKER_OPENED, lane, NULL, evidence_kind_text(evidence->kind),
                     lane->breaker.open_ms);
@@ -224,6 +226,7 @@ static void lane_heard_answer(struct engine *engine, struct lane *lane, const st
 {
     enum evidence_kind kind = job->evidence.kind;
     engine->view.answers++;
+    lane->counters.answers++;
     if (breaker_succeeded(&lane->breaker, &lane->policy))
         engine_note(engine, NOTE_BREAKER_CLOSED, lane, NULL, evidence_kind_text(kind), 0);
     if (kind == EVIDENCE_NOT_FOUND || kind == EVIDENCE_UNKNOWN_STATE || job->order.phase == PHASE_CLOSING)

@@ -117,6 +117,8 @@ static void job_is_settled(struct engine *engine, struct job *job)
         return;
     }
     engine->view.verdicts[job->verdict.kind]++;
+    job->lane->counters.paid += job->verdict.kind == VERDICT_PAID;
+    job->lane->counters.ended += verdict_ends(job->verdict.kind);
     if (job->verdict.kind == VERDICT_PARK) {
         engine->view.parked[job->verdict.reason]++;
         engine_note(engine, job->poison ? NOTE_ORDER_POISONED : NOTE_ORDER_PARKED, job->lane, job,

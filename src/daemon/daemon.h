@@ -1,5 +1,6 @@
 /* The running daemon: one struct that wires configuration, engine, store and pool to the loop. Everything here runs
- * on the loop's thread. run.c starts and stops it, fit.c asks whether the database is fit, world.c is what the engine sees of it, progress.c tells people. */
+ * on the loop's thread. run.c starts and stops it, fit.c asks whether the database is fit, beat.c shares with the other instances,
+ * world.c is what the engine sees of it, progress.c tells people. */
 #ifndef MAKEGOOD_DAEMON_H
 #define MAKEGOOD_DAEMON_H
 
@@ -29,12 +30,17 @@ struct daemon {
     uv_timer_t status;
     uv_timer_t watchdog;
     uv_timer_t upkeep;
+    uv_timer_t beat;
     uv_signal_t hup, term, interrupt;
 
-    bool fit;   /* verified: the engine may run */
+    bool fit;   /* verified, and its share is known: the engine may run */
     bool ready; /* told to systemd */
     bool stopping;
-    bool progress; /* a line per second on stdout */
+    bool progress;     /* a line per second on stdout */
+    bool beating;      /* an answer is under way */
+    bool alone;        /* the schema knows no beating */
+    int place, living; /* of what it heard last; 0 of 0: nothing yet */
+    unsigned beats_missed;
     int exit_code;
     uint64_t turns, turns_fed; /* the watchdog is fed when turns moved */
     uint64_t queries_told;
@@ -57,6 +63,10 @@ void daemon_drop_config(struct daemon *daemon, struct config *config);
 /* fit.c */
 void daemon_verify(struct daemon *daemon);
 void daemon_faults_log(const struct faults *faults, const char *event);
+
+/* beat.c */
+void daemon_beat_start(struct daemon *daemon);
+void daemon_beat_stop(struct daemon *daemon);
 
 /* progress.c */
 void daemon_status_start(struct daemon *daemon);

@@ -31,10 +31,9 @@ static void on_verified(void *self, bool answered, const struct faults *faults)
         uv_stop(&daemon->loop);
         return;
     }
-    daemon->fit = true;
-    engine_poke(daemon->engine);
     store_announce(daemon->store, daemon->config->policies, daemon->config->channel_count);
     store_prepare_months(daemon->store);
+    daemon_beat_start(daemon);
     if (!daemon->ready)
         notify_ready();
     daemon->ready = true;
@@ -42,5 +41,5 @@ static void on_verified(void *self, bool answered, const struct faults *faults)
 
 void daemon_verify(struct daemon *daemon)
 {
-    store_verify(daemon->store, SCHEMA_OLDEST, daemon->config->mapping, on_verified);
+    store_verify(daemon->store, SCHEMA_OLDEST, daemon->config->mapping, on_verified, daemon);
 }

@@ -45,6 +45,7 @@ static void on_term(uv_signal_t *signal, int number)
     log_event(LOG_NOTED, "stopping", "signal", strsignal(number), NULL);
     notify_stopping(daemon->config->stop_ms);
     engine_stop(daemon->engine, daemon_now_ms());
+    daemon_beat_stop(daemon);
     uv_timer_start(&daemon->stop_bound, on_stop_bound, (uint64_t)daemon->config->stop_ms, 0);
 }
 
@@ -139,8 +140,8 @@ static void on_turn(uv_prepare_t *turn)
 static void loop_init(struct daemon *daemon)
 {
     uv_loop_init(&daemon->loop);
-    uv_timer_t *timers[] = {&daemon->wake, &daemon->stop_bound, &daemon->status, &daemon->watchdog,
-                            &daemon->upkeep};
+    uv_timer_t *timers[] = {&daemon->wake,     &daemon->stop_bound, &daemon->status,
+                            &daemon->watchdog, &daemon->upkeep,     &daemon->beat};
     for (size_t i = 0; i < sizeof(timers) / sizeof(timers[0]); i++) {
         uv_timer_init(&daemon->loop, timers[i]);
         timers[i]->data = daemon;

@@ -1,5 +1,5 @@
 /* The store: see store.h. Owns its connections (one claims, two settle: while one waits for its commit, the other
- * works) and the buffers that calls are written in and answers are read into. Loop's thread only; called by the
+ * works; one is for small talk, store_talk.c) and the buffers that calls are written in and answers are read into. Loop's thread only; called by the
  * daemon and by the connections. Every answer goes back from the loop, never from inside the call that asked. */
 #include "io/store.h"
 
@@ -11,14 +11,14 @@
 #include <string.h>
 
 #include "io/log.h"
+#include "io/store_inner.h"
 #include "io/store_read.h"
 #include "io/store_write.h"
 
 #define BATCHES_MAX 8 /* settles and releases under way; the engine keeps fewer */
 #define NO_MEMORY   "out of memory"
 
-enum { LINE_CLAIM, LINE_SETTLE, LINE_SETTLE_TOO, LINES };
-#define LINE_TALK LINE_SETTLE
+enum { LINE_CLAIM, LINE_SETTLE, LINE_SETTLE_TOO, LINE_TALK, LINES };
 
 /* One connection, as its events see it. */
 struct line {
@@ -64,14 +64,6 @@ static const struct pg_statement statement_settle = {
     1 + SETTLE_ARRAYS};
 static const struct pg_statement statement_release = {"makegood_release", "SELECT makegood.release($1, $2)",
                                                       RELEASE_ARRAYS};
-static const struct pg_statement statement_announce = {"makegood_announce",
-                                                       "SELECT makegood.announce($1, $2)", 2};
-static const struct pg_statement statement_backlog = {
-    "makegood_backlog", "SELECT waiting, parked, oldest_age_ms FROM makegood.backlog()", 0};
-static const struct pg_statement statement_verify = {"makegood_verify",
-                                                     "SELECT fault, mend FROM makegood.verify($1, $2)", 2};
-static const struct pg_statement statement_months = {"makegood_months", "SELECT makegood.prepare_months()",
-                                                     0};
 
 /* --- the connections ------------------------------------------------------------------------------------ */
 
@@ -278,118 +270,14 @@ void store_release(struct store *store, struct batch *batch)
         parcel_excuse(parcel);
 }
 
-/* --- small talk ----------------------------------------------------------------------------------------- */
-
-/* A question with a `done` of its own. */
-struct talk {
-    void (*backlog_done)(void *self, const struct backlog *found);
-    void (*verify_done)(void *self, bool answered, const struct faults *faults);
-    void *self;
-};
-
-static struct talk *talk_make(void *self)
+struct pg *store_talk_line(struct store *store)
 {
-    struct talk *talk = calloc(1, sizeof(*talk));
-    if (talk)
-        talk->self = self;
-    return talk;
+    return store->lines[LINE_TALK].pg;
 }
 
-static void on_told(void *self, const struct pg_answer *answer)
+const char *store_instance(const struct store *store)
 {
-    (void)self;
-    if (!answer->ok)
-        log_event(LOG_WARNED, "call_failed", "sqlstate", answer->sqlstate, "detail", answer->message, NULL);
-}
-
-static void tell(struct store *store, const struct pg_statement *statement, const struct pg_value *values)
-{
-    if (pg_call(store->lines[LINE_TALK].pg, statement, values, on_told, NULL) < 0)
-        log_event(LOG_WARNED, "call_failed", "detail", NO_MEMORY, NULL);
-}
-
-void store_announce(struct store *store, const struct policy *policies, int count)
-{
-    struct pg_array *channels = &store->arrays[0];
-    struct pg_array *delays = &store->arrays[1];
-    struct pg_value values[2];
-    pg_array_start(channels, PG_TEXT);
-    pg_array_start(delays, PG_INT8);
-    for (int i = 0; i < count; i++) {
-        pg_array_text(channels, policies[i].channel);
-        pg_array_number(delays, policies[i].schedule.delays_ms[0]);
-    }
-    if (pg_array_end(channels, &values[0]) && pg_array_end(delays, &values[1]))
-        tell(store, &statement_announce, values);
-}
-
-void store_prepare_months(struct store *store)
-{
-    tell(store, &statement_months, NULL);
-}
-
-static void on_backlog(void *self, const struct pg_answer *answer)
-{
-    struct talk talk = *(struct talk *)self;
-    struct backlog found = {0};
-    const char *why = answer->ok ? backlog_read(answer->rows, &found) : answer->message;
-    free(self);
-    talk.backlog_done(talk.self, why ? NULL : &found);
-}
-
-void store_backlog(struct store *store, void (*done)(void *self, const struct backlog *found), void *self)
-{
-    struct talk *talk = talk_make(self);
-    if (talk)
-        talk->backlog_done = done;
-    if (talk && pg_call(store->lines[LINE_TALK].pg, &statement_backlog, NULL, on_backlog, talk) == 0)
-        return;
-    free(talk);
-    done(self, NULL);
-}
-
-/* The schema is not there, or not for us: told as a fault like any other. Faults that memory has no room for
- * must not make a database fit. */
-static bool faults_read(const struct pg_answer *answer, struct faults *out)
-{
-    if (!answer->ok && answer->failure != FAILURE_SCHEMA)
-        return false;
-    if (!answer->ok)
-        faults_add(out, NULL, 0, NULL,
-                   "the database can not be asked whether it is fit (%s); run makegood migrate",
-                   answer->message);
-    int rows = answer->ok ? PQntuples(answer->rows) : 1;
-    for (int i = 0; answer->ok && i < rows; i++)
-        faults_add(out, NULL, 0, NULL, "%s; %s", PQgetvalue(answer->rows, i, 0),
-                   PQgetvalue(answer->rows, i, 1));
-    return out->count == (size_t)rows;
-}
-
-static void on_verify(void *self, const struct pg_answer *answer)
-{
-    struct talk talk = *(struct talk *)self;
-    struct faults faults;
-    free(self);
-    faults_init(&faults);
-    bool answered = faults_read(answer, &faults);
-    talk.verify_done(talk.self, answered, &faults);
-    faults_finish(&faults);
-}
-
-void store_verify(struct store *store, int version, const char *mapping,
-                  void (*done)(void *self, bool answered, const struct faults *faults))
-{
-    char number[16];
-    snprintf(number, sizeof(number), "%d", version);
-    const struct pg_value values[] = {pg_text(number), pg_text(mapping)};
-    struct talk *talk = talk_make(store->self);
-    if (talk)
-        talk->verify_done = done;
-    if (talk && pg_call(store->lines[LINE_TALK].pg, &statement_verify, values, on_verify, talk) == 0)
-        return;
-    free(talk);
-    struct faults none = {0};
-    done(store->self, false, &none);
+    return store->instance;
 }
 
 /* --- creation and destruction --------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* The store: the engine's claim, settle and release as calls of the schema's functions (sql/). Translates
- * both ways and decides nothing. Two connections, so that a claim need not wait for a settlement. Loop's
- * thread only. */
+ * both ways and decides nothing. Connections of their own for claims, settlements and small talk, so that none waits for
+ * another. Loop's thread only. */
 #ifndef MAKEGOOD_STORE_H
 #define MAKEGOOD_STORE_H
 
@@ -47,7 +47,19 @@ void store_backlog(struct store *store, void (*done)(void *self, const struct ba
 /* Is the database fit to run with this schema version and mapping? done is called once: answered false when
  * the call failed, else the faults found (none: fit), valid during the callback. */
 void store_verify(struct store *store, int version, const char *mapping,
-                  void (*done)(void *self, bool answered, const struct faults *faults));
+                  void (*done)(void *self, bool answered, const struct faults *faults), void *self);
+/* What a daemon hears of the others when it beats; valid during the callback. */
+struct heard {
+    int place; /* among the living instances */
+    int living;
+    bool halted;
+    const char *paused; /* names of channels with spaces between */
+};
+/* Says that this instance lives, what it does (lanes: a JSON object by channel), and hears how many do. heard is NULL when
+ * that failed; FAILURE_SCHEMA: the schema is older than beating. Only without memory done is called from inside. */
+void store_beat(struct store *store, const char *version, int64_t period_ms, const char *lanes,
+                void (*done)(void *self, const struct heard *heard, enum failure failure), void *self);
+void store_leave(struct store *store);
 /* Months ahead for query_log. */
 void store_prepare_months(struct store *store);
 

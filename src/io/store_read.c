@@ -172,6 +172,20 @@ const char *outcomes_read(const PGresult *rows, int count, enum outcome *outcome
     return done == count ? NULL : "makegood.settle did not answer for every order";
 }
 
+const char *heard_read(const PGresult *rows, struct heard *out)
+{
+    int64_t place = 0;
+    int64_t living = 0;
+    bool good = PQnfields(rows) == 4 && PQntuples(rows) == 1 &&
+                column_read(rows, 0, 1, 1, INT32_MAX, &living) &&
+                column_read(rows, 0, 0, 0, living - 1, &place);
+    if (!good)
+        return "makegood.beat did not answer a place among the living";
+    *out = (struct heard){(int)place, (int)living, strcmp(PQgetvalue(rows, 0, 2), "t") == 0,
+                          PQgetvalue(rows, 0, 3)};
+    return NULL;
+}
+
 const char *backlog_read(const PGresult *rows, struct backlog *out)
 {
     bool good = PQnfields(rows) == 3 && PQntuples(rows) == 1 &&

@@ -23,6 +23,9 @@ const char *order_read(const PGresult *rows, int row, struct lost_order *out);
 /* The answer of settle() for count jobs. NULL, or a sentence. */
 const char *outcomes_read(const PGresult *rows, int count, enum outcome *outcomes, enum park_reason *reasons);
 
+/* The answer of beat(). Texts are the answer's. */
+const char *heard_read(const PGresult *rows, struct heard *out);
+
 /* The answer of backlog(). */
 const char *backlog_read(const PGresult *rows, struct backlog *out);
 

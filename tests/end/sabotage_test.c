@@ -108,7 +108,7 @@ static void test_orders_are_paid_again(void **state)
     (void)state;
     orders_place();
     update_by_id();
-    sabotage("settle", "DELETE FROM lost_order AS l WHERE l.ctid = ANY",
+    sabotage("settle_batch", "DELETE FROM lost_order AS l WHERE l.ctid = ANY",
              "UPDATE lost_order AS l SET token = NULL, due_at = now() WHERE l.ctid = ANY");
     assert_true(broken_by_running(&plain, "twice") >= 20);
 }
@@ -162,7 +162,7 @@ static void test_amount_is_not_compared(void **state)
     stage_open(&orders_shop);
     stage_orders(1, 30, "wrong_amount");
     stage_prepare();
-    sabotage("claim", "l.amount_minor::bigint", "l.amount_minor::bigint + 1");
+    sabotage("claim_due", "l.amount_minor::bigint", "l.amount_minor::bigint + 1");
     sabotage("rule_batch", "(e.amount = h.amount_minor AND e.amount = o.amount_minor) IS NOT TRUE", "false");
     assert_true(broken_by_running(&plain, "proof") >= 20);
 }
@@ -171,7 +171,7 @@ static void test_paid_without_audit(void **state)
 {
     (void)state;
     orders_place();
-    sabotage("settle", "WHERE e.ruling <> 'recorded' AND (", "WHERE e.ruling <> 'paid' AND (");
+    sabotage("settle_batch", "WHERE e.ruling <> 'recorded' AND (", "WHERE e.ruling <> 'paid' AND (");
     assert_true(broken_by_running(&plain, "proof") >= 20);
     assert_true(ledger_violations("audit") >= 20);
 }
@@ -182,7 +182,7 @@ static void test_retries_are_not_audited(void **state)
 {
     (void)state;
     orders_place();
-    sabotage("settle", "WHERE e.ruling <> 'recorded' AND (", "WHERE e.ruling <> 'retry' AND (");
+    sabotage("settle_batch", "WHERE e.ruling <> 'recorded' AND (", "WHERE e.ruling <> 'retry' AND (");
     assert_true(broken_by_running(&plain, "audit") >= 10);
 }
 
@@ -190,7 +190,7 @@ static void test_audit_is_incomplete(void **state)
 {
     (void)state;
     orders_place();
-    sabotage("settle", "e.code, e.channel_rule, e.verdict", "NULL, e.channel_rule, e.verdict");
+    sabotage("settle_batch", "e.code, e.channel_rule, e.verdict", "NULL, e.channel_rule, e.verdict");
     assert_true(broken_by_running(&plain, "audit") >= 20);
 }
 
@@ -199,7 +199,7 @@ static void test_audit_is_invented(void **state)
     (void)state;
     orders_place();
     sabotage(
-        "settle", "RETURN QUERY SELECT generate_subscripts(outcomes, 1)",
+        "settle_batch", "RETURN QUERY SELECT generate_subscripts(outcomes, 1)",
         "INSERT INTO query_log (claimed_at, token, attempt_id, instance, order_no, channel, number, "
         "http_status,"
         " evidence, authentic, verdict, reason, rule, outcome) SELECT q.claimed_at, gen_random_uuid(),"

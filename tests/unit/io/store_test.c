@@ -393,7 +393,7 @@ static void test_small_talk(void **state)
 static void verify(int version, const char *mapping)
 {
     int before = bench.answers;
-    store_verify(bench.store, version, mapping, on_verified);
+    store_verify(bench.store, version, mapping, on_verified, &bench);
     wait_for(before + 1);
 }
 

@@ -1,0 +1,153 @@
+/* Beating: once a second this daemon tells the others that it lives and what it does, and hears what it may do: its share
+ * of every channel's limits, and which channels are held back. Loop's thread only; starts when the database is fit.
+ *
+ * A schema from before there was beating (the first release's) leaves the daemon alone with all limits to itself. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/daemon.h"
+#include "io/log.h"
+
+#define BEAT_MS 1000
+
+/* --- what it tells ------------------------------------------------------------------------------------------- */
+
+static json_t *lane_tell(const struct lane_view *lane)
+{
+    return json_pack("{sI sI sI sI sI si si si si ss sb ss*}", "queries", (json_int_t)lane->counters.queries,
+                     "answers", (json_int_t)lane->counters.answers, "faults",
+                     (json_int_t)lane->counters.faults, "paid", (json_int_t)lane->counters.paid, "ended",
+                     (json_int_t)lane->counters.ended, "ready", lane->ready, "asking", lane->asking,
+                     "concurrency", lane->concurrency, "rate", lane->rate_per_second, "breaker",
+                     lane->breaker_open ? "open" : "closed", "doubted", lane->halted, "held", lane->held);
+}
+
+/* To be freed; NULL without memory. */
+static char *lanes_tell(struct daemon *daemon)
+{
+    struct lane_view lane;
+    json_t *lanes = json_object();
+    for (int i = 0; engine_look_lane(daemon->engine, i, daemon_now_ms(), &lane); i++)
+        json_object_set_new(lanes, lane.channel, lane_tell(&lane));
+    char *text = json_dumps(lanes, JSON_COMPACT);
+    json_decref(lanes);
+    return text;
+}
+
+/* --- what it hears ------------------------------------------------------------------------------------------- */
+
+static bool word_is_among(const char *words, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = words; (at = strstr(at, word)); at += length)
+        if ((at == words || at[-1] == ' ') && (at[length] == ' ' || !at[length]))
+            return true;
+    return false;
+}
+
+static bool is_in_maintenance(const struct policy *policy, int64_t utc_s)
+{
+    for (int i = 0; i < policy->window_count; i++)
+        if (window_holds(&policy->windows[i], utc_s))
+            return true;
+    return false;
+}
+
+static void channels_hold(struct daemon *daemon, bool halted, const char *paused)
+{
+    const struct config *config = daemon->config;
+    for (int i = 0; i < config->channel_count; i++) {
+        const struct policy *policy = &config->policies[i];
+        const char *why = NULL;
+        if (halted)
+            why = "halted";
+        else if (word_is_among(paused, policy->channel))
+            why = "paused";
+        else if (is_in_maintenance(policy, (int64_t)time(NULL)))
+            why = "maintenance";
+        engine_hold(daemon->engine, policy->channel, why);
+    }
+}
+
+static void share_take(struct daemon *daemon, int place, int living)
+{
+    if (daemon->place == place && daemon->living == living)
+        return;
+    char text[32];
+    snprintf(text, sizeof(text), "%d of %d", place + 1, living);
+    log_event(LOG_NOTED, "share_changed", "instance", text, NULL);
+    daemon->place = place;
+    daemon->living = living;
+    engine_share(daemon->engine, place, living, daemon_now_ms());
+}
+
+/* The first answer is what the engine waits for: so many share the channels, those are held back. */
+static void engine_let(struct daemon *daemon)
+{
+    if (daemon->fit)
+        return;
+    daemon->fit = true;
+    engine_poke(daemon->engine);
+}
+
+static void schema_is_old(struct daemon *daemon)
+{
+    if (!daemon->alone)
+        log_event(
+            LOG_WARNED, "schema_is_older", "detail",
+            "run `makegood migrate`; until then nothing can be paused, and several daemons share no limits",
+            NULL);
+    daemon->alone = true;
+    channels_hold(daemon, false, "");
+    engine_let(daemon);
+}
+
+static void on_heard(void *self, const struct heard *heard, enum failure failure)
+{
+    struct daemon *daemon = self;
+    daemon->beating = false;
+    if (daemon->stopping)
+        return;
+    if (heard) {
+        daemon->alone = false;
+        share_take(daemon, heard->place, heard->living);
+        channels_hold(daemon, heard->halted, heard->paused);
+        engine_let(daemon);
+    } else if (failure == FAILURE_SCHEMA) {
+        schema_is_old(daemon);
+    }
+}
+
+/* --- the beat ------------------------------------------------------------------------------------------------ */
+
+/* Only one at a time: a database that is slow to answer is not asked faster. */
+static void on_beat(uv_timer_t *timer)
+{
+    struct daemon *daemon = timer->data;
+    if (daemon->beating || daemon->stopping)
+        return;
+    if (daemon->alone && ++daemon->beats_missed % 60 != 0) { /* somebody may migrate meanwhile */
+        channels_hold(daemon, false, "");
+        return;
+    }
+    char *lanes = lanes_tell(daemon);
+    daemon->beating = true;
+    store_beat(daemon->store, MAKEGOOD_VERSION, BEAT_MS, lanes ? lanes : "{}", on_heard, daemon);
+    free(lanes);
+}
+
+void daemon_beat_start(struct daemon *daemon)
+{
+    uv_timer_start(&daemon->beat, on_beat, 0, BEAT_MS);
+}
+
+void daemon_beat_stop(struct daemon *daemon)
+{
+    uv_timer_stop(&daemon->beat);
+    if (!daemon->alone)
+        store_leave(daemon->store);
+}
