@@ -235,7 +235,7 @@ BEGIN
            array_agg(CASE WHEN e.ends THEN NULL ELSE e.answers END),
            array_agg(CASE WHEN e.ends THEN NULL ELSE e.errors END),
            array_agg(CASE WHEN e.ends THEN NULL ELSE e.unknowns END),
-           array_agg(CASE WHEN e.ends THEN format('would be %s by %s', e.verdict, e.rule) ELSE e.detail END)
+           array_agg(CASE WHEN e.ends THEN format('instead of %s by %s', e.verdict, e.rule) ELSE e.detail END)
     INTO held_back, p_verdict, p_reason, p_rule, p_due_in_ms, p_phase, p_answers, p_errors, p_unknowns, p_detail
     FROM (SELECT e.*, e.verdict NOT IN ('retry', 'close') AS ends
           FROM (SELECT unnest(p_verdict) AS verdict, unnest(p_reason) AS reason, unnest(p_rule) AS rule,

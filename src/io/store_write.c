@@ -36,7 +36,7 @@ static void put_detail(struct pg_array *array, const struct job *job)
     if (job->poison)
         snprintf(detail, sizeof(detail), "the database refuses to settle it: SQLSTATE %s", job->sqlstate);
     else if (verdict->meant_rule)
-        snprintf(detail, sizeof(detail), "would be %s by %s", verdict_kind_text(verdict->meant),
+        snprintf(detail, sizeof(detail), "instead of %s by %s", verdict_kind_text(verdict->meant),
                  verdict->meant_rule);
     put_text_or_null(array, detail);
 }
