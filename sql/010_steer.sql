@@ -20,11 +20,14 @@ CREATE TABLE instance (
   lanes      jsonb       NOT NULL                        -- by channel: its counters since it started, its breaker, ...
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
 
--- A paused channel is not claimed from; nor is any while all is halted, and then nothing ends either.
-ALTER TABLE channel
-  ADD paused_until timestamptz,                     -- infinity: until resumed
-  ADD paused_by    text,
-  ADD paused_note  note_text;
+-- A paused channel is not claimed from; nor is any while all is halted, and then nothing ends either. A table of its own:
+-- columns of `channel` would need a lock that waits for every transaction of the shop that tracks.
+CREATE TABLE paused_channel (
+  channel      channel_name PRIMARY KEY,
+  paused_until timestamptz NOT NULL,                -- infinity: until resumed
+  paused_by    text        NOT NULL,
+  paused_note  note_text   NOT NULL
+);
 
 CREATE TABLE steering (
   only_one      boolean PRIMARY KEY DEFAULT true CHECK (only_one),
@@ -44,7 +47,7 @@ CREATE TABLE operator_log (
   order_no   text,
   channel    text,
   attempt_id bigint,
-  note       note_text   NOT NULL,
+  note       text        NOT NULL,
   detail     text        NOT NULL DEFAULT ''
 );
 CREATE INDEX operator_log_order ON operator_log (order_no);
@@ -93,8 +96,9 @@ AS $$
        (SELECT coalesce((p_new ->> p_counter)::bigint, 0)) AS n (count)
 $$;
 
--- Adds up; in order of channels, so that two daemons never cross.
-CREATE FUNCTION tally_add(p_slot timestamptz, p_old jsonb, p_new jsonb) RETURNS void
+-- Adds up what was done since the last beat. With p_first, once a slot, also how many wait, up to 100,001 of a channel.
+-- One statement, in order of channels, so that two daemons never cross.
+CREATE FUNCTION tally_add(p_slot timestamptz, p_old jsonb, p_new jsonb, p_first boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, makegood, pg_temp
 AS $$
 BEGIN
@@ -109,60 +113,95 @@ BEGIN
            grown(p_old -> l.key, l.value, 'answers') AS answers, grown(p_old -> l.key, l.value, 'faults') AS faults,
            grown(p_old -> l.key, l.value, 'paid') AS paid, grown(p_old -> l.key, l.value, 'ended') AS ended
     FROM jsonb_each(p_new) AS l
+  ), backlog AS (
+    SELECT c.name::text AS channel,
+           (SELECT count(*) FROM (SELECT FROM lost_order AS l
+                                  WHERE l.channel = c.name AND l.phase <> 'tail' LIMIT 100001) AS found) AS waiting
+    FROM channel AS c
+    WHERE p_first AND NOT EXISTS (SELECT FROM tally AS t WHERE t.slot = p_slot AND t.waiting IS NOT NULL)
   )
-  INSERT INTO tally AS t (slot, channel, queries, answers, faults, paid, ended, paid_by_shop)
+  INSERT INTO tally AS t (slot, channel, queries, answers, faults, paid, ended, paid_by_shop, waiting)
   SELECT p_slot, channel, coalesce(o.queries, 0), coalesce(o.answers, 0), coalesce(o.faults, 0), coalesce(o.paid, 0),
-         coalesce(o.ended, 0), coalesce(s.paid, 0)
-  FROM ours AS o FULL JOIN shop AS s USING (channel)
-  WHERE o.queries > 0 OR o.ended > 0 OR o.answers > 0 OR o.faults > 0 OR s.paid > 0
-  ORDER BY channel
+         coalesce(o.ended, 0), coalesce(s.paid, 0), b.waiting
+  FROM ours AS o FULL JOIN shop AS s USING (channel) FULL JOIN backlog AS b USING (channel)
+  WHERE o.queries > 0 OR o.ended > 0 OR o.answers > 0 OR o.faults > 0 OR s.paid > 0 OR b.waiting IS NOT NULL
+  ORDER BY channel COLLATE "C"
   ON CONFLICT (slot, channel) DO UPDATE
   SET queries = t.queries + excluded.queries, answers = t.answers + excluded.answers,
       faults = t.faults + excluded.faults, paid = t.paid + excluded.paid, ended = t.ended + excluded.ended,
-      paid_by_shop = t.paid_by_shop + excluded.paid_by_shop;
+      paid_by_shop = t.paid_by_shop + excluded.paid_by_shop, waiting = coalesce(t.waiting, excluded.waiting);
 END
 $$;
 
--- Once a slot, by the first of the living: how many wait. Eight days are kept.
-CREATE FUNCTION tally_begin(p_slot timestamptz) RETURNS void
+-- Who missed five beats is taken for dead; and so is who beats in the future: the clock was set back.
+CREATE FUNCTION lives(p_instance instance, p_moment timestamptz) RETURNS boolean
+LANGUAGE sql STABLE
+AS $$
+  SELECT p_instance.seen_at > p_moment - 5 * p_instance.period_ms * interval '1 millisecond'
+     AND p_instance.seen_at < p_moment + 5 * p_instance.period_ms * interval '1 millisecond'
+$$;
+
+-- What is too old to be of use: tallies after eight days, instances after one.
+CREATE FUNCTION forget_old(p_moment timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, makegood, pg_temp
 AS $$
 BEGIN
-  IF EXISTS (SELECT FROM tally AS t WHERE t.slot = p_slot AND t.waiting IS NOT NULL) THEN
-    RETURN;
-  END IF;
-  INSERT INTO tally AS t (slot, channel, waiting)
-  SELECT p_slot, c.name, (SELECT count(*) FROM lost_order AS l WHERE l.channel = c.name AND l.phase <> 'tail')
-  FROM channel AS c ORDER BY c.name
-  ON CONFLICT (slot, channel) DO UPDATE SET waiting = excluded.waiting;
-  DELETE FROM tally AS t WHERE t.slot < p_slot - interval '8 days';
+  DELETE FROM tally AS t
+  WHERE t.ctid = ANY (ARRAY(SELECT o.ctid FROM tally AS o WHERE o.slot < p_moment - interval '8 days'
+                            FOR UPDATE SKIP LOCKED));
+  DELETE FROM instance AS i
+  WHERE i.ctid = ANY (ARRAY(SELECT o.ctid FROM instance AS o WHERE o.seen_at < p_moment - interval '1 day'
+                            FOR UPDATE SKIP LOCKED));
 END
 $$;
 
+-- The instance's row says what it says now; returns what it said before. A daemon that begins says so by counters that
+-- are zero.
+CREATE FUNCTION instance_says(p_instance text, p_version text, p_period_ms bigint, p_lanes jsonb, p_moment timestamptz)
+RETURNS jsonb
+LANGUAGE plpgsql SET search_path = pg_catalog, makegood, pg_temp
+AS $$
+DECLARE
+  before instance;
+BEGIN
+  INSERT INTO instance AS i (name, version, started_at, seen_at, period_ms, lanes)
+  VALUES (p_instance, p_version, p_moment, p_moment, p_period_ms, '{}') ON CONFLICT (name) DO NOTHING;
+  -- One after the other: what a beat has counted whose answer was lost is not counted again.
+  SELECT i.* INTO before FROM instance AS i WHERE i.name = p_instance FOR UPDATE;
+  UPDATE instance AS i
+  SET version = p_version, seen_at = p_moment, period_ms = p_period_ms, lanes = p_lanes,
+      started_at = CASE WHEN isfinite(before.seen_at) AND NOT began_anew(before.lanes, p_lanes) THEN i.started_at
+                        ELSE p_moment END
+  WHERE i.name = p_instance;
+  RETURN before.lanes;
+END
+$$;
+
+CREATE FUNCTION began_anew(p_old jsonb, p_new jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, makegood, pg_temp
+AS $$
+  SELECT EXISTS (SELECT FROM jsonb_each(p_old) AS o
+                 WHERE (p_new -> o.key ->> 'queries')::bigint < (o.value ->> 'queries')::bigint)
+$$;
+
 -- A daemon says that it lives and what it has done, and hears its place among the living (0 is the first), how many
--- they are, and what is held back. It speaks up every p_period_ms; who missed five times is taken for dead.
+-- they are, and what is held back. It speaks up every p_period_ms.
 CREATE FUNCTION beat(p_instance text, p_version text, p_period_ms bigint, p_lanes jsonb)
 RETURNS TABLE (place integer, living integer, halted boolean, paused text[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp
 AS $$
 DECLARE
   moment timestamptz := clock_timestamp();
-  before jsonb := (SELECT i.lanes FROM instance AS i WHERE i.name = p_instance);
+  before jsonb := instance_says(p_instance, p_version, p_period_ms, p_lanes, moment);
 BEGIN
-  INSERT INTO instance AS i (name, version, seen_at, period_ms, lanes)
-  VALUES (p_instance, p_version, moment, p_period_ms, p_lanes)
-  ON CONFLICT (name) DO UPDATE
-  SET version = excluded.version, seen_at = excluded.seen_at, period_ms = excluded.period_ms, lanes = excluded.lanes;
-  DELETE FROM instance AS i WHERE i.seen_at < moment - interval '1 day';
-  PERFORM tally_add(slot_of(moment), before, p_lanes);
-
   SELECT count(*) FILTER (WHERE i.name < p_instance), count(*) INTO place, living
-  FROM instance AS i WHERE i.seen_at > moment - 5 * i.period_ms * interval '1 millisecond';
+  FROM instance AS i WHERE i.name = p_instance OR lives(i, moment);
+  PERFORM tally_add(slot_of(moment), before, p_lanes, place = 0);
   IF place = 0 THEN
-    PERFORM tally_begin(slot_of(moment));
+    PERFORM forget_old(moment);
   END IF;
   halted := (SELECT s.halted_at IS NOT NULL FROM steering AS s);
-  paused := ARRAY(SELECT c.name::text FROM channel AS c WHERE c.paused_until > moment ORDER BY c.name);
+  paused := ARRAY(SELECT p.channel::text FROM paused_channel AS p WHERE p.paused_until > moment ORDER BY p.channel);
   RETURN NEXT;
 END
 $$;
@@ -171,7 +210,7 @@ $$;
 CREATE FUNCTION leave(p_instance text) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp
 AS $$
-  UPDATE instance AS i SET seen_at = '-infinity' WHERE i.name = p_instance
+  UPDATE instance AS i SET seen_at = '-infinity', lanes = '{}' WHERE i.name = p_instance
 $$;
 
 -- ---- guards ----
@@ -202,7 +241,7 @@ DECLARE
 BEGIN
   SELECT array_agg(w.channel), array_agg(w.row_limit) INTO channels, limits
   FROM unnest(p_channels, p_limits) AS w (channel, row_limit)
-  WHERE NOT EXISTS (SELECT FROM channel AS c WHERE c.name = w.channel AND c.paused_until > clock_timestamp())
+  WHERE NOT EXISTS (SELECT FROM paused_channel AS p WHERE p.channel = w.channel AND p.paused_until > clock_timestamp())
     AND NOT EXISTS (SELECT FROM steering AS s WHERE s.halted_at IS NOT NULL);
   IF channels IS NOT NULL THEN
     RETURN QUERY SELECT * FROM claim_due(p_instance, channels, limits, p_lease_ms);
@@ -210,7 +249,7 @@ BEGIN
 END
 $$;
 
--- While all is halted nothing ends: what would have ended, or been parked, goes back as it came, the audit tells, and the
+-- While all is halted nothing ends (but what was being written when halt() came is written): what would have ended, or been parked, goes back as it came, the audit tells, and the
 -- daemon hears that it was fenced.
 CREATE OR REPLACE FUNCTION settle(
   p_instance text, p_attempt bigint[], p_token uuid[], p_claimed_us bigint[], p_order_no text[], p_channel text[],
@@ -235,7 +274,8 @@ BEGIN
            array_agg(CASE WHEN e.ends THEN NULL ELSE e.answers END),
            array_agg(CASE WHEN e.ends THEN NULL ELSE e.errors END),
            array_agg(CASE WHEN e.ends THEN NULL ELSE e.unknowns END),
-           array_agg(CASE WHEN e.ends THEN format('instead of %s by %s', e.verdict, e.rule) ELSE e.detail END)
+           array_agg(CASE WHEN e.ends THEN concat_ws(' ', 'instead of', e.verdict, nullif(e.reason, ''), 'by', e.rule)
+                          ELSE e.detail END)
     INTO held_back, p_verdict, p_reason, p_rule, p_due_in_ms, p_phase, p_answers, p_errors, p_unknowns, p_detail
     FROM (SELECT e.*, e.verdict NOT IN ('retry', 'close') AS ends
           FROM (SELECT unnest(p_verdict) AS verdict, unnest(p_reason) AS reason, unnest(p_rule) AS rule,
@@ -253,9 +293,22 @@ BEGIN
   CROSS JOIN LATERAL (
     SELECT s.place, s.upto, s.outcome, s.reason WHERE held_back IS NULL
     UNION ALL
-    SELECT p.place, p.place, CASE WHEN held_back[p.place] AND s.outcome = 'applied' THEN 'fenced' ELSE s.outcome END,
-           s.reason
-    FROM generate_series(s.place, s.upto) AS p (place) WHERE held_back IS NOT NULL) AS told;
+    SELECT e.place, e.place, CASE WHEN held_back[e.place] AND s.outcome = 'applied'
+                                       AND was_halted(p_order_no[e.place], p_claimed_us[e.place], p_token[e.place],
+                                                      p_attempt[e.place]) THEN 'fenced' ELSE s.outcome END, s.reason
+    FROM generate_series(s.place, s.upto) AS e (place) WHERE held_back IS NOT NULL) AS told;
+END
+$$;
+
+-- The claim was settled while all was halted: not before, or this would be the repeat of what was applied then. Volatile:
+-- it sees what the statement that calls it has written.
+CREATE FUNCTION was_halted(p_order_no text, p_claimed_us bigint, p_token uuid, p_attempt bigint) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, makegood, pg_temp
+AS $$
+BEGIN
+  RETURN EXISTS (SELECT FROM query_log AS q
+                 WHERE q.order_no = p_order_no AND q.token = p_token AND q.attempt_id = p_attempt AND q.rule = 'halted'
+                   AND q.claimed_at = 'epoch'::timestamptz + p_claimed_us * interval '1 microsecond');
 END
 $$;
 
@@ -302,6 +355,6 @@ AS $$
 $$;
 
 GRANT EXECUTE ON FUNCTION beat(text, text, bigint, jsonb), leave(text) TO makegood_daemon;
-GRANT SELECT ON instance, steering, operator_log, tally TO makegood_operator, makegood_reader;
+GRANT SELECT ON instance, paused_channel, steering, operator_log, tally TO makegood_operator, makegood_reader;
 
 RESET ROLE;

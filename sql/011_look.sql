@@ -5,7 +5,7 @@ SET LOCAL ROLE makegood_owner;
 SET LOCAL search_path = makegood, pg_temp;
 
 -- 1234 and CNY -> 12.34; the minor units where the currency is unknown.
-CREATE FUNCTION major_of(p_minor bigint, p_currency text) RETURNS text
+CREATE FUNCTION major_of(p_minor numeric, p_currency text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, makegood, pg_temp
 AS $$
   SELECT CASE WHEN e.exponent IS NULL THEN p_minor::text
@@ -24,25 +24,25 @@ $$;
 -- One channel's lost orders. Looks at 100,000 of them at the most, those that are due first: beyond, every figure says
 -- "at least" (more is true).
 CREATE FUNCTION backlog_of(p_channel text, p_moment timestamptz) RETURNS jsonb
-LANGUAGE sql STABLE SET search_path = pg_catalog, makegood, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, makegood, pg_temp SET jit = off
 AS $$
-  WITH seen AS MATERIALIZED (
-    SELECT l.* FROM lost_order AS l WHERE l.channel = p_channel ORDER BY l.due_at LIMIT 100001
-  ), risk AS (
-    SELECT s.currency::text AS currency, sum(s.amount_minor)::bigint AS minor FROM seen AS s WHERE s.phase <> 'tail'
-    GROUP BY 1
-  )
   SELECT jsonb_build_object(
-    'waiting', count(*) FILTER (WHERE s.phase <> 'tail'),
-    'tail', count(*) FILTER (WHERE s.phase = 'tail'),
-    'more', count(*) > 100000,
-    'due', count(*) FILTER (WHERE s.due_at <= p_moment),
-    'in_flight', count(*) FILTER (WHERE s.token IS NOT NULL AND s.due_at > p_moment),
-    'late_s', greatest(seconds_between(min(s.due_at), p_moment), 0),
-    'oldest_s', seconds_between(min(s.created_at) FILTER (WHERE s.phase <> 'tail'), p_moment),
-    'at_risk', coalesce((SELECT jsonb_object_agg(r.currency, jsonb_build_object(
-                           'minor', r.minor, 'text', major_of(r.minor, r.currency))) FROM risk AS r), '{}'))
-  FROM seen AS s
+    'waiting', coalesce(sum(g.waiting), 0), 'tail', coalesce(sum(g.rows - g.waiting), 0),
+    'more', coalesce(sum(g.rows) > 100000, false), 'due', coalesce(sum(g.due), 0),
+    'in_flight', coalesce(sum(g.in_flight), 0),
+    'late_s', greatest(seconds_between(min(g.first_due), p_moment), 0),
+    'oldest_s', greatest(seconds_between(min(g.oldest), p_moment), 0),
+    'at_risk', coalesce(jsonb_object_agg(g.currency, jsonb_build_object(
+                          'minor', least(g.minor, 9223372036854775807), 'text', major_of(g.minor, g.currency)))
+                        FILTER (WHERE g.minor > 0), '{}'))
+  FROM (SELECT s.currency::text AS currency, count(*) AS rows, count(*) FILTER (WHERE s.phase <> 'tail') AS waiting,
+               count(*) FILTER (WHERE s.due_at <= p_moment) AS due,
+               count(*) FILTER (WHERE s.token IS NOT NULL AND s.due_at > p_moment) AS in_flight,
+               min(s.due_at) AS first_due, min(s.created_at) FILTER (WHERE s.phase <> 'tail') AS oldest,
+               sum(s.amount_minor) FILTER (WHERE s.phase <> 'tail') AS minor
+        FROM (SELECT l.currency, l.phase, l.due_at, l.token, l.created_at, l.amount_minor FROM lost_order AS l
+              WHERE l.channel = p_channel ORDER BY l.due_at LIMIT 100001) AS s
+        GROUP BY 1) AS g
 $$;
 
 -- What the daemons and the shop did about one channel within the last hour.
@@ -50,8 +50,9 @@ CREATE FUNCTION lately_of(p_channel text, p_moment timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, makegood, pg_temp
 AS $$
   SELECT jsonb_build_object(
-    'queries', sum(t.queries), 'answers', sum(t.answers), 'faults', sum(t.faults), 'ended', sum(t.ended),
-    'paid', sum(t.paid), 'paid_by_shop', sum(t.paid_by_shop),
+    'queries', coalesce(sum(t.queries), 0), 'answers', coalesce(sum(t.answers), 0),
+    'faults', coalesce(sum(t.faults), 0), 'ended', coalesce(sum(t.ended), 0), 'paid', coalesce(sum(t.paid), 0),
+    'paid_by_shop', coalesce(sum(t.paid_by_shop), 0),
     'fault_share', round(sum(t.faults) / nullif(sum(t.faults) + sum(t.answers), 0), 4),
     -- of the payments that became known, those whose notification did not arrive in time
     'missed_share', round(sum(t.paid) / nullif(sum(t.paid) + sum(t.paid_by_shop), 0), 4))
@@ -64,25 +65,57 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, makegood, pg_temp
 AS $$
   SELECT coalesce(jsonb_agg(jsonb_build_object(
            'instance', i.name, 'version', i.version, 'started_at', i.started_at,
-           'lives', i.seen_at > p_moment - 5 * i.period_ms * interval '1 millisecond',
+           'lives', lives(i, p_moment),
            'seen_s', seconds_between(i.seen_at, p_moment), 'lanes', i.lanes) ORDER BY i.name), '[]')
   FROM instance AS i
 $$;
 
+-- What holds back: one channel, and everything; null: nothing does.
+CREATE FUNCTION pause_of(p_channel text, p_moment timestamptz) RETURNS jsonb
+LANGUAGE sql STABLE SET search_path = pg_catalog, makegood, pg_temp
+AS $$
+  SELECT jsonb_build_object('until', nullif(p.paused_until, 'infinity'), 'by', p.paused_by, 'note', p.paused_note)
+  FROM paused_channel AS p WHERE p.channel = p_channel AND p.paused_until > p_moment
+$$;
+
+CREATE FUNCTION halt_now() RETURNS jsonb
+LANGUAGE sql STABLE SET search_path = pg_catalog, makegood, pg_temp
+AS $$
+  SELECT jsonb_build_object('at', s.halted_at, 'by', s.halted_by, 'note', s.halted_note)
+  FROM steering AS s WHERE s.halted_at IS NOT NULL
+$$;
+
+-- Channels that orders were tracked with and no daemon has announced: nobody asks them. Twenty at the most. Hops along
+-- the index from channel to channel.
+CREATE FUNCTION channels_unknown() RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path = pg_catalog, makegood, pg_temp SET enable_seqscan = off SET jit = off
+AS $$
+  WITH RECURSIVE tracked AS (
+    (SELECT l.channel FROM lost_order AS l ORDER BY l.channel LIMIT 1)
+    UNION ALL
+    SELECT (SELECT l.channel FROM lost_order AS l WHERE l.channel > t.channel ORDER BY l.channel LIMIT 1)
+    FROM tracked AS t WHERE t.channel IS NOT NULL
+  )
+  SELECT t.channel::text FROM tracked AS t
+  WHERE t.channel IS NOT NULL AND NOT EXISTS (SELECT FROM channel AS c WHERE c.name = t.channel) LIMIT 20
+$$;
+
+-- What is parked without a channel, or with one that nobody announced, is told under the name ''.
 CREATE FUNCTION overview() RETURNS jsonb
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp
 AS $$
   WITH parked AS MATERIALIZED (
-    SELECT coalesce(p.channel, '') AS channel, p.reason, count(*) AS rows FROM parked_order AS p GROUP BY 1, 2
+    SELECT coalesce(c.name, '') AS channel, p.reason, sum(p.rows) AS rows
+    FROM (SELECT p.channel, p.reason, count(*) AS rows FROM parked_order AS p GROUP BY 1, 2) AS p
+    LEFT JOIN channel AS c ON c.name = p.channel GROUP BY 1, 2
   ), named AS (
     SELECT c.name::text AS channel FROM channel AS c UNION SELECT p.channel FROM parked AS p
-    UNION SELECT l.channel FROM tally AS l
+    UNION SELECT u FROM channels_unknown() AS u
   )
   SELECT jsonb_build_object(
     'at', m.moment,
     'schema', (SELECT max(v.version) FROM schema_version AS v),
-    'halted', (SELECT jsonb_build_object('at', s.halted_at, 'by', s.halted_by, 'note', s.halted_note)
-               FROM steering AS s WHERE s.halted_at IS NOT NULL),
+    'halted', halt_now(),
     'instances', instances_seen(m.moment),
     'channels', coalesce((
       SELECT jsonb_agg(
@@ -92,9 +125,8 @@ AS $$
              'parked', coalesce((SELECT jsonb_object_agg(p.reason, p.rows) FROM parked AS p
                                  WHERE p.channel = n.channel), '{}'),
              'lately', lately_of(n.channel, m.moment),
-             'paused', (SELECT jsonb_build_object('until', nullif(c.paused_until, 'infinity'), 'by', c.paused_by,
-                                                  'note', c.paused_note)
-                        FROM channel AS c WHERE c.name = n.channel AND c.paused_until > m.moment))
+             'known', EXISTS (SELECT FROM channel AS c WHERE c.name = n.channel),
+             'paused', pause_of(n.channel, m.moment))
         ORDER BY n.channel) FROM named AS n), '[]'))
   FROM (SELECT clock_timestamp()) AS m (moment)
 $$;
@@ -111,7 +143,7 @@ $$;
 
 -- ---- one by one ----
 
--- A lost order, waiting or parked, as people see it.
+-- A lost order, waiting or parked, as people see it. Where the two tables' collations differ no index would be used.
 CREATE VIEW seen_order AS
   SELECT a.*, CASE WHEN a.reason <> '' THEN 'parked'
                    WHEN a.token IS NOT NULL AND a.due_at > clock_timestamp() THEN 'asked'
@@ -124,9 +156,10 @@ CREATE VIEW seen_order AS
                ''::text AS detail, NULL::timestamptz AS parked_at
         FROM lost_order AS l
         UNION ALL
-        SELECT p.attempt_id, p.order_no, p.channel, p.number, p.attempt, p.method::text, p.amount_minor, p.currency,
-               p.created_at::timestamptz, p.expires_at::timestamptz, p.due_at, NULL, p.claimed_by, p.claims,
-               p.phase::text, p.answers, p.errors, p.unknowns, p.reason, p.detail, p.parked_at
+        SELECT p.attempt_id, p.order_no COLLATE "C", p.channel COLLATE "C", p.number COLLATE "C", p.attempt::text,
+               p.method::text, p.amount_minor, p.currency COLLATE "C", p.created_at::timestamptz,
+               p.expires_at::timestamptz, p.due_at, NULL, p.claimed_by, p.claims, p.phase::text, p.answers, p.errors,
+               p.unknowns, p.reason, p.detail, p.parked_at
         FROM parked_order AS p) AS a;
 
 CREATE FUNCTION order_told(p_order seen_order, p_moment timestamptz) RETURNS jsonb
@@ -188,11 +221,7 @@ AS $$
     'last', (SELECT jsonb_strip_nulls(to_jsonb(q)) FROM query_log AS q
              WHERE q.order_no = s.order_no AND q.attempt_id = s.attempt_id
              ORDER BY q.logged_at DESC LIMIT 1),
-    'paused', (SELECT jsonb_build_object('until', nullif(c.paused_until, 'infinity'), 'by', c.paused_by, 'note',
-                                         c.paused_note)
-               FROM channel AS c WHERE c.name = s.channel AND c.paused_until > clock_timestamp()),
-    'halted', (SELECT jsonb_build_object('at', t.halted_at, 'by', t.halted_by, 'note', t.halted_note)
-               FROM steering AS t WHERE t.halted_at IS NOT NULL),
+    'paused', pause_of(s.channel, clock_timestamp()), 'halted', halt_now(),
     'known', EXISTS (SELECT FROM channel AS c WHERE c.name = s.channel))
   FROM seen_order AS s WHERE s.order_no = p_order_no ORDER BY s.attempt_id
 $$;
