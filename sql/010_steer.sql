@@ -249,7 +249,20 @@ BEGIN
 END
 $$;
 
--- While all is halted nothing ends (but what was being written when halt() came is written): what would have ended, or been parked, goes back as it came, the audit tells, and the
+-- Whether orders may end, until this transaction ends: halt() waits for those that asked and were told yes, and whoever
+-- asks while it waits is told no. Nothing here waits.
+CREATE FUNCTION may_end() RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, makegood, pg_temp
+AS $$
+BEGIN
+  IF NOT pg_try_advisory_xact_lock_shared(hashtextextended('makegood.halt', 0)) THEN
+    RETURN false;
+  END IF;
+  RETURN (SELECT s.halted_at IS NULL FROM steering AS s); -- a later statement: it sees what halt() has committed
+END
+$$;
+
+-- While all is halted nothing ends: what would have ended, or been parked, goes back as it came, the audit tells, and the
 -- daemon hears that it was fenced.
 CREATE OR REPLACE FUNCTION settle(
   p_instance text, p_attempt bigint[], p_token uuid[], p_claimed_us bigint[], p_order_no text[], p_channel text[],
@@ -265,7 +278,7 @@ AS $$
 DECLARE
   held_back boolean[];
 BEGIN
-  IF EXISTS (SELECT FROM steering AS s WHERE s.halted_at IS NOT NULL) THEN
+  IF NOT may_end() THEN
     SELECT array_agg(e.ends), array_agg(CASE WHEN e.ends THEN 'retry' ELSE e.verdict END),
            array_agg(CASE WHEN e.ends THEN '' ELSE e.reason END),
            array_agg(CASE WHEN e.ends THEN 'halted' ELSE e.rule END),
@@ -274,8 +287,7 @@ BEGIN
            array_agg(CASE WHEN e.ends THEN NULL ELSE e.answers END),
            array_agg(CASE WHEN e.ends THEN NULL ELSE e.errors END),
            array_agg(CASE WHEN e.ends THEN NULL ELSE e.unknowns END),
-           array_agg(CASE WHEN e.ends THEN concat_ws(' ', 'instead of', e.verdict, nullif(e.reason, ''), 'by', e.rule)
-                          ELSE e.detail END)
+           array_agg(CASE WHEN e.ends THEN format('instead of %s by %s', e.verdict, e.rule) ELSE e.detail END)
     INTO held_back, p_verdict, p_reason, p_rule, p_due_in_ms, p_phase, p_answers, p_errors, p_unknowns, p_detail
     FROM (SELECT e.*, e.verdict NOT IN ('retry', 'close') AS ends
           FROM (SELECT unnest(p_verdict) AS verdict, unnest(p_reason) AS reason, unnest(p_rule) AS rule,

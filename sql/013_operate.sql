@@ -71,7 +71,19 @@ BEGIN
 END
 $$;
 
--- The kill switch: nothing is claimed and nothing ends, until lift(). Returns whether that changed anything.
+-- Waits until what is ending right now has ended, for a shop that holds it up not longer than some seconds.
+CREATE FUNCTION halt_waits() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, makegood, pg_temp SET lock_timeout = '5s'
+AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('makegood.halt', 0));
+EXCEPTION WHEN lock_not_available THEN
+  RAISE WARNING 'makegood: a settlement takes long; it may still end some orders';
+END
+$$;
+
+-- The kill switch: once its transaction is committed nothing is claimed and nothing ends, until lift(). Returns whether
+-- that changed anything.
 CREATE FUNCTION halt(p_note text, p_dry boolean) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp
 AS $$
@@ -80,6 +92,7 @@ DECLARE
 BEGIN
   PERFORM note_check(p_note);
   IF is_new AND NOT p_dry THEN
+    PERFORM halt_waits();
     UPDATE steering AS s SET halted_at = clock_timestamp(), halted_by = session_user, halted_note = p_note
     WHERE s.halted_at IS NULL;
     is_new := FOUND; -- not if somebody else was faster

@@ -151,7 +151,7 @@ AS $$
 DECLARE
   outcome text;
 BEGIN
-  IF EXISTS (SELECT FROM steering AS s WHERE s.halted_at IS NOT NULL) THEN
+  IF NOT may_end() THEN
     RAISE EXCEPTION 'makegood: everything is halted; lift that first'
       USING ERRCODE = 'object_not_in_prerequisite_state';
   END IF;

@@ -10,7 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ROLES "t_daemon, t_shop, t_operator, t_reader, t_nobody, t_migrator, t_kiosk_owner, t_mall_owner"
+#define ROLES \
+    "t_daemon, t_shop, t_operator, t_second, t_reader, t_nobody, t_migrator, t_kiosk_owner, t_mall_owner"
 
 static char folder[] = "/tmp/makegood-sql-XXXXXX";
 static char conninfo[512];
@@ -118,7 +119,7 @@ static char *read_file(const char *path)
     return text;
 }
 
-void schema_load(PGconn *db)
+void schema_load_files(PGconn *db, int first, int last)
 {
     db_do(db, "CREATE SCHEMA IF NOT EXISTS makegood; CREATE TABLE IF NOT EXISTS makegood.schema_version "
               "(version int PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, "
@@ -126,24 +127,37 @@ void schema_load(PGconn *db)
     glob_t files;
     assert_int_equal(glob(SOURCE_DIR "/sql/[0-9]*.sql", 0, NULL, &files), 0);
     for (size_t i = 0; i < files.gl_pathc; i++) {
+        const char *name = strrchr(files.gl_pathv[i], '/') + 1;
+        int version = (int)strtol(name, NULL, 10);
+        if (version < first || version > last)
+            continue;
         char *sql = read_file(files.gl_pathv[i]);
         db_do(db, "BEGIN");
         db_do(db, "%s", sql);
-        db_do(db, "INSERT INTO makegood.schema_version VALUES (%zu, '%s', 'sum'); COMMIT", i + 1,
-              strrchr(files.gl_pathv[i], '/') + 1);
+        db_do(db, "INSERT INTO makegood.schema_version VALUES (%d, '%s', 'sum'); COMMIT", version, name);
         free(sql);
     }
     globfree(&files);
+}
+
+void schema_load(PGconn *db)
+{
+    schema_load_files(db, 1, 999);
+}
+
+void kiosk_load(PGconn *db)
+{
+    char *shop = read_file(SOURCE_DIR "/tests/sql/kiosk.sql");
+    db_do(db, "%s", shop);
+    free(shop);
+    db_do(db, "SELECT makegood.install_mapping('%s')", KIOSK_MAPPING);
 }
 
 static void make_kiosk(void)
 {
     PGconn *db = db_open(KIOSK, NULL);
     schema_load(db);
-    char *shop = read_file(SOURCE_DIR "/tests/sql/kiosk.sql");
-    db_do(db, "%s", shop);
-    free(shop);
-    db_do(db, "SELECT makegood.install_mapping('%s')", KIOSK_MAPPING);
+    kiosk_load(db);
     PQfinish(db);
 }
 
@@ -165,6 +179,7 @@ static void drop_all(PGconn *db)
     db_do(db, "DROP DATABASE IF EXISTS " KIOSK " WITH (FORCE)");
     db_do(db, "DROP DATABASE IF EXISTS " MALL " WITH (FORCE)");
     db_do(db, "DROP DATABASE IF EXISTS " MOVED " WITH (FORCE)");
+    db_do(db, "DROP DATABASE IF EXISTS " OLDER " WITH (FORCE)");
     db_do(db, "DROP ROLE IF EXISTS " ROLES);
 }
 
@@ -189,6 +204,7 @@ int cluster_open(void **state)
         db,
         "CREATE ROLE t_daemon LOGIN IN ROLE makegood_daemon; CREATE ROLE t_shop LOGIN IN ROLE makegood_shop; "
         "CREATE ROLE t_operator LOGIN IN ROLE makegood_operator; "
+        "CREATE ROLE t_second LOGIN IN ROLE makegood_operator; "
         "CREATE ROLE t_reader LOGIN IN ROLE makegood_reader");
     PQfinish(db);
     return 0;

@@ -18,6 +18,7 @@
 #define KIOSK "makegood_test_kiosk" /* cents, text statuses, text key, a history written by a trigger */
 #define MALL  "makegood_test_mall"  /* decimals, integer statuses, bigint key, names that need quotes */
 #define MOVED "makegood_test_moved" /* migrated by a role that is no superuser */
+#define OLDER "makegood_test_older" /* of the first release, migrated while it works */
 
 #define KIOSK_MAPPING                                                                                        \
     "{\"table\": \"kiosk.orders\", \"key\": \"order_no\", \"status\": \"state\", \"amount\": \"total\", "    \
@@ -43,6 +44,8 @@
 int cluster_open(void **state);
 int cluster_close(void **state);
 void schema_load(PGconn *db); /* as makegood migrate does */
+void schema_load_files(PGconn *db, int first, int last);
+void kiosk_load(PGconn *db); /* the kiosk's tables and its mapping */
 
 /* user NULL: the superuser. Connections are closed by the test that opens them. */
 PGconn *db_open(const char *database, const char *user);
@@ -91,5 +94,9 @@ int run_mapping_tests(void);
 int run_trigger_tests(void);
 int run_rights_tests(void);
 int run_edge_tests(void);
+int run_steer_tests(void);
+int run_look_tests(void);
+int run_operate_tests(void);
+int run_upgrade_tests(void);
 
 #endif
