@@ -218,6 +218,7 @@ CREATE FUNCTION explain(p_order_no text) RETURNS SETOF jsonb
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp SET jit = off
 AS $$
   SELECT order_told(s, clock_timestamp()) || jsonb_build_object(
+    'left_s', seconds_between(clock_timestamp(), s.expires_at),
     'last', (SELECT jsonb_strip_nulls(to_jsonb(q)) FROM query_log AS q
              WHERE q.order_no = s.order_no AND q.attempt_id = s.attempt_id
              ORDER BY q.logged_at DESC LIMIT 1),

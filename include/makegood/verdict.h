@@ -42,7 +42,8 @@ ENUM_DECLARE(verdict_kind)
     X(PAID_TWICE, "paid_twice", 0, "the order is paid already, by another payment")                    \
     X(LATE_PAYMENT, "late_payment", 0, "the order is closed here, and paid at the channel")            \
     X(STATUS_UNEXPECTED, "status_unexpected", 0, "the order's status may not be left for this one")    \
-    X(UNTRACKABLE, "untrackable", 0, "the trigger could not track this order")
+    X(UNTRACKABLE, "untrackable", 0, "the trigger could not track this order")                         \
+    X(OPERATOR, "operator", 0, "an operator took it out of the cycle")
 
 enum park_reason {
 #define X(name, ...) PARK_##name,
@@ -53,6 +54,7 @@ enum park_reason {
 ENUM_DECLARE(park_reason)
 
 bool park_reason_is_doubt(enum park_reason reason);
+const char *park_reason_sentence(enum park_reason reason);
 
 /* The row stays where it is and is asked again; nothing happens to the order. */
 bool verdict_puts_off(enum verdict_kind kind);

@@ -2,8 +2,6 @@
 #ifndef BANK_COMMAND_H
 #define BANK_COMMAND_H
 
-#define BANK_SYNOPSIS "makegood bank --ledger FILE [--port N]"
-
 /* Answers until SIGTERM or SIGINT; argv[0] is the command's own name. Returns the exit code: 0, 1 a fault was told on
  * stderr, 2 misuse. */
 int bank_command(int argc, char **argv);

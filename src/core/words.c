@@ -60,6 +60,16 @@ bool verdict_ends(enum verdict_kind kind)
     return kind == VERDICT_PAID || kind == VERDICT_REFUNDED || kind == VERDICT_CLOSED;
 }
 
+const char *park_reason_sentence(enum park_reason reason)
+{
+    static const char *const sentences[] = {
+#define X(id, text, doubt, sentence) sentence,
+        PARK_REASON_LIST(X)
+#undef X
+    };
+    return sentences[reason];
+}
+
 bool park_reason_is_doubt(enum park_reason reason)
 {
     static const bool doubts[] = {

@@ -57,7 +57,7 @@ int command_adopt(const struct options *options)
     int code = 1;
     if (!options->since || !quantity_parse_duration(options->since, &since_ms) || since_ms == 0) {
         say_fault("adopt needs to know how far to look back; write it as --since 2d");
-        return 2;
+        return EXIT_MISUSE;
     }
     faults_init(&faults);
     if (config_load(&config, options->config_file, &faults) < 0)

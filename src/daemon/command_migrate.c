@@ -112,6 +112,15 @@ static bool channel_announce(struct migrator *migrator, const void *what)
     return result != NULL;
 }
 
+static bool approval_set(struct migrator *migrator, const void *what)
+{
+    (void)what;
+    const char *values[] = {migrator->config->approve_above};
+    PGresult *result = db_ask(&migrator->db, "SELECT makegood.approve_from($1::numeric)", 1, values);
+    PQclear(result);
+    return result != NULL;
+}
+
 /* --- files ---------------------------------------------------------------------------------------------- */
 
 /* What the database says of this version: 1 applied as it is, 0 not applied, -1 applied and changed since, or
@@ -216,6 +225,16 @@ static bool channels_bring(struct migrator *migrator)
     return true;
 }
 
+static bool operators_bring(struct migrator *migrator)
+{
+    const char *above = migrator->config->approve_above;
+    if (!transaction_run(migrator, "operators", approval_set, NULL))
+        return false;
+    if (above)
+        printf("operators: above %s a second login has to approve what is resolved by hand\n", above);
+    return true;
+}
+
 /* --- the command ---------------------------------------------------------------------------------------- */
 
 static bool lock_take(struct migrator *migrator)
@@ -245,7 +264,7 @@ static int migrate(const struct config *config)
         say_fault("%s: %s; correct it, or start the database", key, migrator.db.message);
     fine = fine && lock_take(&migrator) && transaction_run(&migrator, "schema", bootstrap, NULL) &&
            version_is_ours(&migrator) && files_apply(&migrator) && mapping_bring(&migrator) &&
-           channels_bring(&migrator);
+           channels_bring(&migrator) && operators_bring(&migrator);
     db_close(&migrator.db);
     return fine ? 0 : 1;
 }

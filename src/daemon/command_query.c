@@ -13,9 +13,6 @@
 #include "daemon/say.h"
 #include "io/pool.h"
 
-#define EXIT_MISUSE 2
-#define EXIT_FAULT  3
-
 /* --- what to ask about ---------------------------------------------------------------------------------- */
 
 static const struct policy *policy_find(const struct config *config, const char *name)
@@ -244,7 +241,7 @@ static int exit_code(const struct evidence *evidence)
     enum evidence_class class = evidence_class(evidence->kind);
     if (class == EVIDENCE_LOCAL)
         return 1; /* it could be asked about: memory is out */
-    return class == EVIDENCE_ANSWER && evidence->authentic ? 0 : EXIT_FAULT;
+    return class == EVIDENCE_ANSWER && evidence->authentic ? 0 : EXIT_LOOK;
 }
 
 static int query_run(struct query *query, const struct options *options)

@@ -96,6 +96,7 @@ static void config_own(struct config_reader *reader, struct config *config, cons
         reader->error = -ENOMEM;
     config->database_url = text_own(reader, draft->config.database_url);
     config->migrate_url = text_own(reader, draft->config.migrate_url);
+    config->approve_above = text_own(reader, draft->config.approve_above);
     config->operator_url = text_own(reader, draft->config.operator_url);
     config->file = text_own(reader, reader->file);
     for (int i = 0; draft->log_level && i < (int)(sizeof(levels) / sizeof(levels[0])); i++)
@@ -257,6 +258,7 @@ void config_drop(struct config *config)
     url_drop(config->migrate_url);
     url_drop(config->operator_url);
     free(config->instance);
+    free(config->approve_above);
     free(config->mapping);
     free(config->file);
     free(config);

@@ -16,10 +16,11 @@ struct config {
     char *file;
     char *instance; /* this daemon's name in the audit; default HOST-PID */
 
-    char *database_url; /* the daemon's connection string */
-    char *migrate_url;  /* the migrator's; NULL: database_url */
-    char *operator_url; /* the operators'; NULL: database_url */
-    bool prepared;      /* prepared statements; false behind PgBouncer in transaction mode */
+    char *database_url;  /* the daemon's connection string */
+    char *migrate_url;   /* the migrator's; NULL: database_url */
+    char *approve_above; /* an amount; NULL: nobody has to approve */
+    char *operator_url;  /* the operators'; NULL: database_url */
+    bool prepared;       /* prepared statements; false behind PgBouncer in transaction mode */
     int64_t connect_timeout_ms;
     int64_t call_timeout_ms;
 

@@ -23,6 +23,15 @@ static void url_check(struct config_reader *reader, const char *path, const char
     PQconninfoFree(options);
 }
 
+static void approval_check(struct config_reader *reader, const char *amount)
+{
+    size_t units = amount ? strspn(amount, "0123456789") : 0;
+    size_t parts = amount && amount[units] == '.' ? strspn(amount + units + 1, "0123456789") : 0;
+    if (amount && (units == 0 || amount[units + (parts ? parts + 1 : 0)]))
+        config_blame(reader, "operators.approve_above", "\"%.40s\" is no amount; write it as 1000 or 999.99",
+                     amount);
+}
+
 static void lease_check(struct config_reader *reader, const struct config_draft *draft)
 {
     const struct engine_config *engine = &draft->config.engine;
@@ -119,6 +128,7 @@ void config_checks_run(struct config_reader *reader, const struct config_draft *
     url_check(reader, "database.url", config->database_url);
     url_check(reader, "database.migrate_url", config->migrate_url);
     url_check(reader, "database.operator_url", config->operator_url);
+    approval_check(reader, config->approve_above);
     lease_check(reader, draft);
     for (unsigned i = 0; i < draft->channel_count; i++)
         channel_check(reader, draft, i);

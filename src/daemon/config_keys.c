@@ -75,6 +75,14 @@ const struct config_key config_keys[] = {
     FIXED("database.call_timeout", DURATION, TOP(config.call_timeout_ms), 100, 10 * MINUTE_MS, .value = "15s",
           .sentence = "How long one call may take before the connection is given up."),
 
+    FIXED("operators", MAPPING, KEY_NOWHERE, 0, 0, .otherwise = "the defaults below",
+          .sentence = "What people may do by hand; `makegood migrate` brings it into the database."),
+    FIXED("operators.approve_above", TEXT, TOP(config.approve_above), 1, 20,
+          .otherwise = "nobody has to approve", .sample = "1000",
+          .sentence =
+              "An order above this amount, in units of its currency, is resolved by hand only with the "
+              "approval of a second login."),
+
     RELOADS("engine", MAPPING, KEY_NOWHERE, 0, 0, .otherwise = "the defaults below",
             .sentence = "How orders are scanned, claimed and settled."),
     RELOADS("engine.poll_interval", DURATION, TOP(config.engine.poll_ms), 10, HOUR_MS, .value = "1s",

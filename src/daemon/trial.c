@@ -44,11 +44,6 @@ static void condition_say(FILE *out, const struct trial *trial)
 
 static void park_say(FILE *out, const struct trial *trial)
 {
-    static const char *const sentences[PARK_REASONS] = {
-#define X(name, text, doubt, sentence) [PARK_##name] = sentence,
-        PARK_REASON_LIST(X)
-#undef X
-    };
     const struct evidence *evidence = &trial->evidence;
     enum park_reason reason = trial->verdict.reason;
     char channels[MONEY_SAID_BYTES];
@@ -56,7 +51,7 @@ static void park_say(FILE *out, const struct trial *trial)
     fprintf(out, "parked as %s: ", park_reason_text(reason));
     bool differs = reason == PARK_AMOUNT_MISMATCH || reason == PARK_CURRENCY_MISMATCH;
     if (!differs || !evidence->has_amount || !trial->has_amount) {
-        fputs(sentences[reason], out);
+        fputs(park_reason_sentence(reason), out);
         return;
     }
     money_say(evidence->amount_minor, evidence->currency, channels);

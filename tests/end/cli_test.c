@@ -395,7 +395,7 @@ static void test_misuse(void **state)
     assert_misuse(COMMAND("adopt", "-c", "f"), "--since 2d");
     assert_misuse(COMMAND("wa\x1b[31m\nlk"), "wa\\x1b[31m\\x0alk");
     assert_int_equal(run((const char *const[]){makegood_program, NULL}, out, err), 2);
-    assert_contains(err, "makegood run -c FILE");
+    assert_contains(err, "makegood run ");
 }
 
 int main(void)

@@ -150,7 +150,7 @@ static void test_misuse(void **state)
     (void)state;
     bank_open("paid", &(struct settings){0});
     assert_misuse(QUERY("stripe", NUMBER), "has no channel stripe; it has main, dead");
-    assert_misuse(QUERY("main"), "lacks what to work on, CHANNEL and NUMBER");
+    assert_misuse(QUERY("main"), "lacks what to work on, CHANNEL NUMBER");
     assert_misuse(QUERY("main", NUMBER, "more"), "takes no argument like more");
     assert_misuse(QUERY("main", "a/../b"), "NUMBER can not be a/../b");
     assert_misuse(QUERY("main", ""), "NUMBER can not be");

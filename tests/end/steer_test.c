@@ -135,9 +135,10 @@ static void test_shadow_settles_nothing(void **state)
         db_number(stage.db, "SELECT count(*) FROM makegood.lost_order WHERE answers = 0 AND phase = 'open'"),
         40);
     assert_int_equal(paid(), 0);
-    assert_string_equal(db_text(stage.db, "SELECT string_agg(DISTINCT detail, '; ' ORDER BY detail) FROM"
-                                          " makegood.query_log WHERE rule = 'shadow' AND verdict = 'retry'"),
-                        "instead of closed by closed; instead of paid by paid; instead of park by paid_other_amount");
+    assert_string_equal(
+        db_text(stage.db, "SELECT string_agg(DISTINCT detail, '; ' ORDER BY detail) FROM"
+                          " makegood.query_log WHERE rule = 'shadow' AND verdict = 'retry'"),
+        "instead of closed by closed; instead of paid by paid; instead of park by paid_other_amount");
     reload(&(struct settings){0});
     wait_for(WAIT_MS, "SELECT NOT EXISTS (SELECT FROM makegood.lost_order)");
     ledger_check();

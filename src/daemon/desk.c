@@ -1,0 +1,87 @@
+/* The operator's desk: see desk.h. */
+#include "daemon/desk.h"
+
+#include <string.h>
+
+#include "daemon/say.h"
+
+int desk_run(const struct options *options, const char *command,
+             int (*work)(struct desk *desk, const struct options *options))
+{
+    struct faults faults;
+    struct desk desk = {0};
+    int code = EXIT_FAULT;
+    faults_init(&faults);
+    if (config_load(&desk.config, options->config_file, &faults) < 0) {
+        say_faults(stderr, &faults);
+        faults_finish(&faults);
+        return EXIT_FAULT;
+    }
+    const struct config *config = desk.config;
+    const char *url = config->operator_url ? config->operator_url : config->database_url;
+    if (db_open(&desk.db, url, command, config->connect_timeout_ms))
+        code = work(&desk, options);
+    else
+        say_fault("%s: %s; correct it, or start the database",
+                  config->operator_url ? "database.operator_url" : "database.url", desk.db.message);
+    db_close(&desk.db);
+    config_drop(desk.config);
+    faults_finish(&faults);
+    return code;
+}
+
+/* SQL's own sentences begin with the program's name, which is said anyway. */
+static void failure_say(const struct db *db)
+{
+    static const char prefix[] = "makegood: ";
+    const char *message = db->message;
+    const char *state = db->sqlstate;
+    if (strncmp(message, prefix, strlen(prefix)) == 0)
+        say_fault("%s", message + strlen(prefix));
+    else if (strcmp(state, "42501") == 0)
+        say_fault("the role %s may not do this; GRANT makegood_operator TO %s (or makegood_reader, to look)",
+                  PQuser(db->connection), PQuser(db->connection));
+    else if (strcmp(state, "42883") == 0 || strcmp(state, "3F000") == 0)
+        say_fault("the schema of this database knows nothing of this; run makegood migrate");
+    else
+        say_fault("the database refused: %s%s%s%s", message, *state ? " (SQLSTATE " : "", state,
+                  *state ? ")" : "");
+}
+
+PGresult *desk_ask(struct desk *desk, const char *sql, int count, const char *const *values)
+{
+    PGresult *result = db_ask(&desk->db, sql, count, values);
+    if (!result)
+        failure_say(&desk->db);
+    return result;
+}
+
+json_t *desk_rows(struct desk *desk, const char *sql, int count, const char *const *values)
+{
+    PGresult *result = desk_ask(desk, sql, count, values);
+    json_t *rows = result ? json_array() : NULL;
+    for (int i = 0; rows && i < PQntuples(result); i++) {
+        json_t *row = json_loads(PQgetvalue(result, i, 0), JSON_DECODE_ANY, NULL);
+        if (!row || json_array_append_new(rows, row) < 0) {
+            say_fault("the database's answer could not be read");
+            json_decref(rows);
+            rows = NULL;
+        }
+    }
+    PQclear(result);
+    return rows;
+}
+
+const struct policy *desk_policy(const struct desk *desk, const char *channel)
+{
+    for (int i = 0; channel && i < desk->config->channel_count; i++)
+        if (strcmp(desk->config->policies[i].channel, channel) == 0)
+            return &desk->config->policies[i];
+    return NULL;
+}
+
+void json_say(const json_t *document)
+{
+    json_dumpf(document, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    putchar('\n');
+}

@@ -1,0 +1,32 @@
+/* An operator's desk: the configuration, and the database under the operator's own login (database.operator_url). What goes
+ * wrong is said on stderr, in sentences. One thread; for commands that end by themselves. */
+#ifndef MAKEGOOD_DESK_H
+#define MAKEGOOD_DESK_H
+
+#include <jansson.h>
+
+#include "daemon/commands.h"
+#include "daemon/config.h"
+#include "daemon/db.h"
+
+struct desk {
+    struct config *config;
+    struct db db;
+};
+
+/* Opens the desk for a command, lets it work, and clears up. The exit code. */
+int desk_run(const struct options *options, const char *command,
+             int (*work)(struct desk *desk, const struct options *options));
+
+/* A query with text parameters; NULL: it failed, which was said. PQclear the result. */
+PGresult *desk_ask(struct desk *desk, const char *sql, int count, const char *const *values);
+
+/* Of a query whose first column is JSON: an array of its rows. NULL: it failed, which was said. */
+json_t *desk_rows(struct desk *desk, const char *sql, int count, const char *const *values);
+
+const struct policy *desk_policy(const struct desk *desk, const char *channel); /* or NULL */
+
+/* A JSON document on stdout. */
+void json_say(const json_t *document);
+
+#endif

@@ -1,0 +1,198 @@
+/* Sentences about one attempt: see explain.h. What SQL knows stands in the row, what the configuration says in the policy. */
+#include "daemon/explain.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/quantity.h"
+#include "core/schedule.h"
+#include "daemon/table.h"
+#include "makegood/decide.h"
+#include "makegood/verdict.h"
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+static int64_t number_of(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+__attribute__((format(printf, 2, 3))) static void add(json_t *sentences, const char *format, ...)
+{
+    char *text = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (length < 0)
+        return;
+    json_array_append_new(sentences, json_string(text));
+    free(text);
+}
+
+/* --- what it is ---------------------------------------------------------------------------------------------- */
+
+static void add_attempt(json_t *sentences, const json_t *attempt)
+{
+    char age[SPAN_BYTES];
+    span_format(number_of(attempt, "age_s"), age);
+    add(sentences, "Attempt %" PRId64 ", %s %s, number %s, tracked %s ago.", number_of(attempt, "attempt_id"),
+        text_of(attempt, "amount"), text_of(attempt, "currency"),
+        *text_of(attempt, "number") ? text_of(attempt, "number") : "not known", age);
+}
+
+static void add_last(json_t *sentences, const json_t *attempt)
+{
+    const json_t *last = json_object_get(attempt, "last");
+    if (!json_is_object(last)) {
+        add(sentences, "It was never asked about.");
+        return;
+    }
+    const char *code = text_of(last, "code");
+    add(sentences, "Last heard at %.19s: %s%s%s%s%s; decided %s by the rule %s%s%s.",
+        text_of(last, "logged_at"), text_of(last, "evidence"), *code ? " (" : "", code, *code ? ")" : "",
+        json_is_false(json_object_get(last, "authentic")) ? ", not authentic" : "", text_of(last, "verdict"),
+        text_of(last, "rule"), *text_of(last, "detail") ? ", " : "", text_of(last, "detail"));
+}
+
+/* --- why not yet --------------------------------------------------------------------------------------------- */
+
+static void add_parked(json_t *sentences, const json_t *attempt)
+{
+    enum park_reason reason;
+    const char *word = text_of(attempt, "reason");
+    const char *order = text_of(attempt, "order_no");
+    add(sentences, "It is parked since %.19s as %s: %s.", text_of(attempt, "parked_at"), word,
+        park_reason_parse(word, &reason) ? park_reason_sentence(reason)
+                                         : "a reason that this program does not know");
+    if (*text_of(attempt, "detail"))
+        add(sentences, "%s.", text_of(attempt, "detail"));
+    add(sentences,
+        "Nothing happens until a person decides: makegood retry %s asks again, makegood resolve %s ends it "
+        "by hand.",
+        order, order);
+}
+
+static bool add_hold(json_t *sentences, const json_t *attempt, const char *key, const char *what,
+                     const char *mend)
+{
+    const json_t *hold = json_object_get(attempt, key);
+    if (!json_is_object(hold))
+        return false;
+    add(sentences, "%s by %s: %s. %s", what, text_of(hold, "by"), text_of(hold, "note"), mend);
+    return true;
+}
+
+/* Whether anything keeps it from being asked. */
+static bool add_holds(json_t *sentences, const json_t *attempt, const struct policy *policy)
+{
+    bool held = add_hold(sentences, attempt, "halted", "Everything is halted", "makegood lift ends that.");
+    held |= add_hold(sentences, attempt, "paused", "Its channel is paused", "makegood resume ends that.");
+    if (json_is_false(json_object_get(attempt, "known"))) {
+        add(sentences,
+            "No daemon has ever announced this channel: nobody asks it. Correct the name that is tracked, or "
+            "add the channel.");
+        held = true;
+    } else if (!policy) {
+        add(sentences,
+            "This configuration does not have the channel; whether another daemon asks it, its own says.");
+    }
+    if (policy && policy->shadow)
+        add(sentences, "The channel is in shadow mode: it is asked, and nothing comes of it.");
+    if (policy && policy->window_count > 0)
+        add(sentences, "The channel has maintenance windows, in which it is not asked.");
+    return held;
+}
+
+static void add_next(json_t *sentences, const json_t *attempt, bool held)
+{
+    char span[SPAN_BYTES];
+    int64_t due_in_s = number_of(attempt, "due_in_s");
+    const char *when = held ? "once that is over" : "as soon as a daemon has room";
+    span_format(due_in_s < 0 ? -due_in_s : due_in_s, span);
+    if (strcmp(text_of(attempt, "state"), "asked") == 0)
+        add(sentences, "%s is asking about it right now; if it dies, another one does in %s.",
+            text_of(attempt, "claimed_by"), span);
+    else if (due_in_s <= 0)
+        add(sentences, "It is due since %s, and asked about %s.", span, when);
+    else
+        add(sentences, "It is asked about in %s%s%s.", span, held ? ", " : "", held ? when : "");
+}
+
+/* --- limits -------------------------------------------------------------------------------------------------- */
+
+static void order_make(const json_t *attempt, struct lost_order *out)
+{
+    *out = (struct lost_order){.age_ms = number_of(attempt, "age_s") * 1000,
+                               .left_ms = NO_END,
+                               .answers = (int)number_of(attempt, "answers")};
+    snprintf(out->method, sizeof(out->method), "%s", text_of(attempt, "method"));
+    if (json_is_integer(json_object_get(attempt, "left_s")))
+        out->left_ms = number_of(attempt, "left_s") * 1000;
+}
+
+static void add_pace(json_t *sentences, const json_t *attempt, const struct policy *policy,
+                     const struct lost_order *order)
+{
+    char text[QUANTITY_TEXT_BYTES];
+    const struct schedule *schedule = schedule_of(policy, order, 0);
+    int64_t errors = number_of(attempt, "errors");
+    if (errors > 0) {
+        quantity_format_duration(schedule_after_error_ms(policy, (int)errors), text);
+        add(sentences,
+            "%" PRId64
+            " questions in a row failed (no answer of the channel's); such a one is repeated after %s, "
+            "and uses up no attempt.",
+            errors, text);
+    }
+    quantity_format_duration(schedule_after_answer_ms(schedule, order->answers), text);
+    add(sentences, "%d answers so far; the schedule waits %s after the next one.", order->answers, text);
+    if (policy->attempt_limit > 0)
+        add(sentences, "After %d answers it is parked as attempt_limit.", policy->attempt_limit);
+}
+
+static void add_end(json_t *sentences, const json_t *attempt, const struct policy *policy,
+                    const struct lost_order *order)
+{
+    char span[SPAN_BYTES];
+    int64_t left_ms = schedule_left_ms(policy, order, 0);
+    const char *by = order->left_ms == NO_END ? "the channel's horizon" : "its expires_at";
+    const char *then = decide_may_close(policy, order) ? "the channel is asked to close it"
+                                                       : "it is parked as unclosable if it is still pending";
+    span_format((left_ms < 0 ? -left_ms : left_ms) / 1000, span);
+    if (strcmp(text_of(attempt, "phase"), "tail") == 0)
+        add(sentences,
+            "Its order is closed; it is asked about a few times more, because a late payment may show up.");
+    else if (left_ms > 0)
+        add(sentences, "Its life ends in %s, by %s: then %s.", span, by, then);
+    else
+        add(sentences, "Its life ended %s ago, by %s: %s.", span, by, then);
+}
+
+json_t *explain_attempt(const json_t *attempt, const struct policy *policy)
+{
+    json_t *sentences = json_array();
+    struct lost_order order;
+    if (!sentences)
+        return NULL;
+    add_attempt(sentences, attempt);
+    add_last(sentences, attempt);
+    if (strcmp(text_of(attempt, "state"), "parked") == 0) {
+        add_parked(sentences, attempt);
+        return sentences;
+    }
+    add_next(sentences, attempt, add_holds(sentences, attempt, policy));
+    if (!policy)
+        return sentences;
+    order_make(attempt, &order);
+    add_pace(sentences, attempt, policy, &order);
+    add_end(sentences, attempt, policy, &order);
+    return sentences;
+}
