@@ -7,7 +7,7 @@ packages=(
   gcc clang cmake ninja-build pkg-config clang-format-14
   libuv1-dev libpq-dev libcurl4-openssl-dev libjansson-dev libssl-dev libcyaml-dev libyaml-dev libcmocka-dev
   libmicrohttpd-dev
-  postgresql pgbouncer nginx-light openssl curl
+  postgresql pgbouncer nginx-light openssl curl prometheus chromium
 )
 
 say() { printf '\n== %s\n' "$*"; }
@@ -22,6 +22,7 @@ package_is_there() {
   case $1 in
   postgresql) compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
   nginx-light) [[ -x /usr/sbin/nginx ]] ;;
+  prometheus) command -v promtool >/dev/null ;; # promtool checks the metrics and the alert rules
   *) [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]] ;;
   esac
 }
