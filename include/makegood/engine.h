@@ -14,6 +14,7 @@
 #ifndef MAKEGOOD_ENGINE_H
 #define MAKEGOOD_ENGINE_H
 
+#include "makegood/histogram.h"
 #include "makegood/order.h"
 #include "makegood/policy.h"
 #include "makegood/verdict.h"
@@ -223,6 +224,14 @@ struct lane_counters {
     uint64_t faults;
     uint64_t paid;  /* orders that became paid */
     uint64_t ended; /* those, closed ones and refunded ones */
+    uint64_t evidence[EVIDENCE_KINDS];
+    uint64_t verdicts[VERDICT_KINDS]; /* as in struct engine_view */
+    uint64_t outcomes[OUTCOMES];
+    uint64_t parked[PARK_REASONS];
+    uint64_t held_back[VERDICT_KINDS]; /* by shadow, the cap or a halted channel: what it would have been */
+    uint64_t openings;                 /* of the breaker */
+    struct histogram waits;            /* from the claim to the question */
+    struct histogram durations;        /* of the questions, for which somebody was asked */
 };
 
 /* One channel's view; false when the index is past the last one. */
@@ -233,8 +242,11 @@ struct lane_view {
     int asking;
     int concurrency; /* this instance's share */
     int rate_per_second;
+    int64_t tokens; /* in the bucket: questions that may start at once */
     bool breaker_open;
     bool halted;
+    bool has_skew;           /* the last answer had a Date: */
+    int64_t skew_ms;         /* our clock minus the channel's */
     const char *held;        /* why it is held back, or NULL */
     int64_t paused_until_ms; /* 0: not paused */
 };

@@ -55,3 +55,10 @@ int64_t bucket_within(struct bucket *bucket, int64_t now_ms, int64_t duration_ms
     bucket_refill(bucket, now_ms);
     return bucket->level / PARTS + bucket->rate_per_second * smaller(duration_ms, LONGEST_REFILL_MS) / 1000;
 }
+
+int64_t bucket_tokens(const struct bucket *bucket, int64_t now_ms)
+{
+    struct bucket then = *bucket;
+    bucket_refill(&then, now_ms);
+    return then.level / PARTS;
+}

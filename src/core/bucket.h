@@ -18,6 +18,8 @@ void bucket_resize(struct bucket *bucket, int rate_per_second, int depth, int64_
 bool bucket_take(struct bucket *bucket, int64_t now_ms);
 /* Until the next token is there: 0 when it is. */
 int64_t bucket_wait_ms(struct bucket *bucket, int64_t now_ms);
+/* Tokens that are there now. */
+int64_t bucket_tokens(const struct bucket *bucket, int64_t now_ms);
 /* Tokens that will have been available by then, from now on. */
 int64_t bucket_within(struct bucket *bucket, int64_t now_ms, int64_t duration_ms);
 

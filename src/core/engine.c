@@ -341,7 +341,10 @@ bool engine_look_lane(const struct engine *engine, int index, int64_t now_ms, st
                               .asking = lane->asking,
                               .concurrency = lane->policy.concurrency,
                               .rate_per_second = lane->policy.rate_per_second,
+                              .tokens = bucket_tokens(&lane->bucket, now_ms),
                               .breaker_open = lane->breaker.open,
+                              .has_skew = lane->has_skew,
+                              .skew_ms = lane->skew_ms,
                               .held = lane->held,
                               .halted = lane->guard.halted,
                               .paused_until_ms = lane->paused_until_ms > now_ms ? lane->paused_until_ms : 0};

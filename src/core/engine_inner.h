@@ -50,6 +50,8 @@ struct lane {
     int64_t found_ms;        /* when something was found last; never: -1 */
     bool unproven_noted;
     bool skew_noted;
+    bool has_skew; /* of the last answer that told one */
+    int64_t skew_ms;
     int wanted;    /* rows asked for by the claim under way */
     int got;       /* rows that it gave */
     bool more_due; /* the last claim was full, or could not be made: no need to wait for the timer */

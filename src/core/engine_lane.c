@@ -92,6 +92,7 @@ static void job_start(struct engine *engine, struct job *job, int64_t now_ms)
     job_move(engine, job, JOB_ASKING);
     engine->view.queries++;
     lane->counters.queries++;
+    histogram_add(&lane->counters.waits, now_ms - job->claimed_at_ms);
     engine->world.ask(engine->self, job);
 }
 
@@ -209,9 +210,11 @@ static void lane_heard_fault(struct engine *engine, struct lane *lane, const str
 {
     engine->view.faults++;
     lane->counters.faults++;
-    if (breaker_failed(&lane->breaker, &lane->policy, now_ms))
+    if (breaker_failed(&lane->breaker, &lane->policy, now_ms)) {
+        lane->counters.openings++;
         engine_note(engine, NOTE_BREAKER_OPENED, lane, NULL, evidence_kind_text(evidence->kind),
                     lane->breaker.open_ms);
+    }
     if (evidence->retry_after_ms <= 0)
         return;
     int64_t pause_ms = smaller(evidence->retry_after_ms, lane->policy.retry_after_max_ms);
@@ -246,6 +249,8 @@ static void lane_note_skew(struct engine *engine, struct lane *lane, const struc
     if (differs && !lane->skew_noted)
         engine_note(engine, NOTE_CLOCK_SKEW, lane, NULL, "our clock minus the channel's", evidence->skew_ms);
     lane->skew_noted = differs;
+    lane->has_skew = true;
+    lane->skew_ms = evidence->skew_ms;
 }
 
 static void lane_hear(struct engine *engine, struct lane *lane, const struct job *job, int64_t now_ms)
@@ -255,6 +260,9 @@ static void lane_hear(struct engine *engine, struct lane *lane, const struct job
     lane->latency_ms = (lane->latency_ms * 7 + (now_ms - job->asked_at_ms)) / 8;
     if (lane->latency_ms < 1)
         lane->latency_ms = 1;
+    lane->counters.evidence[evidence->kind]++;
+    if (class != EVIDENCE_LOCAL)
+        histogram_add(&lane->counters.durations, now_ms - job->asked_at_ms);
     lane_note_skew(engine, lane, evidence);
     if (class == EVIDENCE_LOCAL)
         breaker_probe_gone(&lane->breaker);
@@ -268,6 +276,7 @@ static void lane_hear(struct engine *engine, struct lane *lane, const struct job
 static void job_hold_back(struct job *job, const char *rule)
 {
     const struct lost_order *order = &job->order;
+    job->lane->counters.held_back[job->verdict.kind]++;
     job->verdict = (struct verdict){.kind = VERDICT_RETRY,
                                     .rule = rule,
                                     .due_in_ms = job->lane->policy.probe_ms,

@@ -117,10 +117,12 @@ static void job_is_settled(struct engine *engine, struct job *job)
         return;
     }
     engine->view.verdicts[job->verdict.kind]++;
+    job->lane->counters.verdicts[job->verdict.kind]++;
     job->lane->counters.paid += job->verdict.kind == VERDICT_PAID;
     job->lane->counters.ended += verdict_ends(job->verdict.kind);
     if (job->verdict.kind == VERDICT_PARK) {
         engine->view.parked[job->verdict.reason]++;
+        job->lane->counters.parked[job->verdict.reason]++;
         engine_note(engine, job->poison ? NOTE_ORDER_POISONED : NOTE_ORDER_PARKED, job->lane, job,
                     park_reason_text(job->verdict.reason), 0);
     } else if (!verdict_puts_off(job->verdict.kind)) {
@@ -138,6 +140,7 @@ static void job_is_fenced(struct engine *engine, struct job *job)
 static void job_is_in_conflict(struct engine *engine, struct job *job, enum park_reason reason)
 {
     engine->view.parked[reason]++;
+    job->lane->counters.parked[reason]++;
     engine_note(engine, NOTE_ORDER_PARKED, job->lane, job, park_reason_text(reason), 0);
     job_move(engine, job, JOB_FREE);
 }
@@ -159,6 +162,7 @@ static void job_take_outcome(struct engine *engine, struct job *job, enum outcom
                              enum park_reason reason, int64_t now_ms)
 {
     engine->view.outcomes[outcome]++;
+    job->lane->counters.outcomes[outcome]++;
     if (outcome == OUTCOME_FENCED)
         job_is_fenced(engine, job);
     else if (outcome == OUTCOME_BUSY)

@@ -185,6 +185,22 @@ static void check_counter(struct world *world, const struct node *node, const ch
                 (unsigned long long)told, name, (unsigned long long)seen);
 }
 
+/* Every question is under way or came back as one kind of evidence. */
+static void check_lane_counters(struct world *world, const struct node *node, const struct lane_view *lane)
+{
+    const struct lane_counters *counters = &lane->counters;
+    uint64_t heard = 0, waits = 0;
+    for (int i = 0; i < (int)EVIDENCE_KINDS; i++)
+        heard += counters->evidence[i];
+    for (int i = 0; i <= HISTOGRAM_BOUNDS; i++)
+        waits += counters->waits.counts[i];
+    check_counter(world, node, "questions of a lane that began", counters->queries, waits);
+    check_counter(world, node, "questions of a lane", counters->queries, heard + (uint64_t)lane->asking);
+    check_counter(world, node, "orders of a lane that ended", counters->ended,
+                  counters->verdicts[VERDICT_PAID] + counters->verdicts[VERDICT_CLOSED] +
+                      counters->verdicts[VERDICT_REFUNDED]);
+}
+
 static void check_lanes(struct world *world, const struct node *node)
 {
     struct lane_view lane;
@@ -192,6 +208,7 @@ static void check_lanes(struct world *world, const struct node *node)
     for (int i = 0; engine_look_lane(node->engine, i, node_clock(world, node), &lane); i++) {
         const struct watch *watch = &node->watches[channel_index(lane.channel)];
         asking += lane.asking;
+        check_lane_counters(world, node, &lane);
         if (lane.asking != watch->asking || (lane.halted && !watch->halted))
             violate(world, INVARIANT_COUNTERS,
                     "node %d says %d questions are under way on channel %s, there are %d", node->index,

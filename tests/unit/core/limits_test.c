@@ -11,6 +11,7 @@
 #include "core/bucket.h"
 #include "core/guard.h"
 #include "core/schedule.h"
+#include "makegood/histogram.h"
 
 /* ---- bucket ---- */
 
@@ -47,6 +48,32 @@ static void bucket_holds_no_more_than_its_depth(void **state)
     bucket_init(&bucket, 1000, 4, 0);
     assert_int_equal(bucket_within(&bucket, INT64_MAX / 2, 0), 4);
     assert_int_equal(bucket_within(&bucket, INT64_MAX / 2, 2000), 2004);
+}
+
+static void bucket_tells_what_is_in_it(void **state)
+{
+    (void)state;
+    struct bucket bucket;
+    bucket_init(&bucket, 10, 3, 0);
+    assert_true(bucket_take(&bucket, 0) && bucket_take(&bucket, 0));
+    assert_int_equal(bucket_tokens(&bucket, 0), 1);
+    assert_int_equal(bucket_tokens(&bucket, 100), 2);
+    assert_int_equal(bucket_tokens(&bucket, 60000), 3);
+    assert_int_equal(bucket_tokens(&bucket, 0), 1); /* looking changes nothing */
+}
+
+static void histogram_counts_by_upper_bounds(void **state)
+{
+    (void)state;
+    struct histogram histogram = {0};
+    static const int64_t durations_ms[] = {-5, 0, 10, 11, 25, 60000, 60001};
+    for (size_t i = 0; i < sizeof(durations_ms) / sizeof(durations_ms[0]); i++)
+        histogram_add(&histogram, durations_ms[i]);
+    assert_int_equal(histogram.counts[0], 3); /* a clock that stepped back took no time */
+    assert_int_equal(histogram.counts[1], 2);
+    assert_int_equal(histogram.counts[HISTOGRAM_BOUNDS - 1], 1);
+    assert_int_equal(histogram.counts[HISTOGRAM_BOUNDS], 1);
+    assert_int_equal(histogram.sum_ms, 120047);
 }
 
 static void bucket_counts_the_old_rate_up_to_a_resize(void **state)
@@ -250,6 +277,8 @@ int main(void)
         cmocka_unit_test(bucket_gives_its_depth_then_its_rate),
         cmocka_unit_test(bucket_never_exceeds_rate_and_depth),
         cmocka_unit_test(bucket_holds_no_more_than_its_depth),
+        cmocka_unit_test(bucket_tells_what_is_in_it),
+        cmocka_unit_test(histogram_counts_by_upper_bounds),
         cmocka_unit_test(bucket_counts_the_old_rate_up_to_a_resize),
         cmocka_unit_test(bucket_spills_what_a_smaller_one_can_not_hold),
         cmocka_unit_test(breaker_opens_after_faults_in_a_row),
