@@ -14,11 +14,13 @@
 #include "daemon/config_checks.h"
 #include "daemon/config_keys.h"
 #include "daemon/config_mapping.h"
+#include "daemon/config_secret.h"
 #include "daemon/config_shape.h"
 #include "daemon/config_tree.h"
 #include "daemon/config_values.h"
 
-#define FILE_BYTES (1024 * 1024)
+#define FILE_BYTES     (1024 * 1024)
+#define PASSWORD_BYTES 256
 
 /* --- the file ------------------------------------------------------------------------------------------- */
 
@@ -98,10 +100,24 @@ static void config_own(struct config_reader *reader, struct config *config, cons
     config->migrate_url = text_own(reader, draft->config.migrate_url);
     config->approve_above = text_own(reader, draft->config.approve_above);
     config->operator_url = text_own(reader, draft->config.operator_url);
+    config->listen = text_own(reader, draft->config.listen);
     config->file = text_own(reader, reader->file);
     for (int i = 0; draft->log_level && i < (int)(sizeof(levels) / sizeof(levels[0])); i++)
         if (strcmp(levels[i], draft->log_level) == 0)
             config->log_level = 3 + i; /* syslog's priorities */
+}
+
+static void password_make(struct config_reader *reader, struct config *config, const char *file)
+{
+    char why[512];
+    config->page_password = file ? secret_read(file, SECRECY_GUARDED, why, sizeof(why)) : NULL;
+    if (file && !config->page_password && !*why)
+        reader->error = -ENOMEM;
+    else if (file && !config->page_password)
+        config_blame(reader, "page_password_file", "%s", why);
+    else if (file && strlen(config->page_password) > PASSWORD_BYTES)
+        config_blame(reader, "page_password_file",
+                     "the password is longer than %d bytes; choose a shorter one", PASSWORD_BYTES);
 }
 
 static void windows_make(struct config_reader *reader, struct channel_draft *draft, unsigned channel)
@@ -171,6 +187,7 @@ static void config_make(struct config_reader *reader, const struct config_slot *
     config_layer_begin(reader);
     config_checks_run(reader, &draft);
     config_own(reader, config, &draft);
+    password_make(reader, config, draft.page_password_file);
     channels_make(reader, config, &draft);
     config_layer_begin(reader);
     config->mapping = config_mapping_make(reader, root);
@@ -257,6 +274,8 @@ void config_drop(struct config *config)
     url_drop(config->database_url);
     url_drop(config->migrate_url);
     url_drop(config->operator_url);
+    secret_drop(config->page_password);
+    free(config->listen);
     free(config->instance);
     free(config->approve_above);
     free(config->mapping);

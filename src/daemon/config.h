@@ -16,6 +16,9 @@ struct config {
     char *file;
     char *instance; /* this daemon's name in the audit; default HOST-PID */
 
+    char *listen;        /* of the web server; NULL: none */
+    char *page_password; /* NULL: the page shows no orders, but on a Unix socket */
+
     char *database_url;  /* the daemon's connection string */
     char *migrate_url;   /* the migrator's; NULL: database_url */
     char *approve_above; /* an amount; NULL: nobody has to approve */

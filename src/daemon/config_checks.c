@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/quantity.h"
+#include "io/web.h"
 
 #define LEASE_MARGIN_MS 1000
 
@@ -30,6 +31,14 @@ static void approval_check(struct config_reader *reader, const char *amount)
     if (amount && (units == 0 || amount[units + (parts ? parts + 1 : 0)]))
         config_blame(reader, "operators.approve_above", "\"%.40s\" is no amount; write it as 1000 or 999.99",
                      amount);
+}
+
+static void listen_check(struct config_reader *reader, const char *listen)
+{
+    struct web_place place;
+    char why[WEB_WHY_BYTES];
+    if (listen && !web_place_parse(listen, &place, why))
+        config_blame(reader, "listen", "%s", why);
 }
 
 static void lease_check(struct config_reader *reader, const struct config_draft *draft)
@@ -125,6 +134,7 @@ static void channel_check(struct config_reader *reader, const struct config_draf
 void config_checks_run(struct config_reader *reader, const struct config_draft *draft)
 {
     const struct config *config = &draft->config;
+    listen_check(reader, config->listen);
     url_check(reader, "database.url", config->database_url);
     url_check(reader, "database.migrate_url", config->migrate_url);
     url_check(reader, "database.operator_url", config->operator_url);

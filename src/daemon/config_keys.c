@@ -54,6 +54,16 @@ const struct config_key config_keys[] = {
             .value = "notice",
             .sentence = "The least urgent events that are logged; info is a line for every settled order."),
 
+    FIXED("listen", TEXT, TOP(config.listen), 1, 128, .otherwise = "no server", .sample = "#127.0.0.1:9470",
+          .sentence =
+              "Where /metrics, /healthz, /readyz and the status page are served: a loopback address as "
+              "127.0.0.1:9470 or [::1]:9470, or unix:/run/makegood/web.sock (for its owner and group)."),
+    RELOADS("page_password_file", TEXT, TOP(page_password_file), 1, 4096,
+            .otherwise = "no orders on the page", .sample = "#/etc/makegood/page.password",
+            .sentence =
+                "The status page shows single orders to who knows the password in this file, under any "
+                "name; on a Unix socket to everybody. A path as in secret_file."),
+
     FIXED("database", MAPPING, KEY_NOWHERE, 0, 0,
           .sentence = "The database that holds the shop's order table; makegood's schema lies in it too."),
     FIXED("database.url", TEXT, TOP(config.database_url), 1, 4096,

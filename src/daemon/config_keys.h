@@ -118,6 +118,7 @@ struct config_draft {
     struct config
         config; /* first: offsets of the rows that a reload can not apply are offsets in struct config */
     const char *log_level;
+    const char *page_password_file;
     struct channel_draft *channels;
     unsigned channel_count;
 };

@@ -29,6 +29,7 @@ static void check_change(const struct fixture *fixture, const char *from, const 
 static void some_changes_need_a_restart(void **state)
 {
     check_change(*state, "#instance:", "instance:", "instance");
+    check_change(*state, "#listen:", "listen:", "listen");
     check_change(*state, "user=makegood", "user=other", "database.url");
     check_change(*state, "  migrate_url:", "  #migrate_url:", "database.migrate_url");
     check_change(*state, "#prepared: true", "prepared: false", "database.prepared");

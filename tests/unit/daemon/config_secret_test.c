@@ -1,6 +1,8 @@
 /* Secret files: what is taken, what is refused and why. */
 #include "fixture.h"
 
+#include <errno.h>
+
 #include "daemon/config_secret.h"
 
 static char *secret_of(const struct fixture *fixture, const char *text, size_t bytes, mode_t mode,
@@ -96,12 +98,34 @@ static void relative_ones_are_credentials(void **state)
     unsetenv("CREDENTIALS_DIRECTORY");
 }
 
+/* The page's password is read by a reload as well; one that can not be compared is refused. */
+static void the_page_has_a_password(void **state)
+{
+    const struct fixture *fixture = *state;
+    char line[160], longest[300];
+    struct config *config = NULL;
+    struct faults faults;
+    unlink(fixture->secret);
+    text_write(fixture->secret, "open sesame\n", 12, 0600);
+    snprintf(line, sizeof(line), "page_password_file: %s\n#page", fixture->secret);
+    char *text = text_replace(sample_text(fixture), "#page", line);
+    config = text_load(fixture, text);
+    assert_string_equal(config->page_password, "open sesame");
+    config_drop(config);
+    memset(longest, 'x', sizeof(longest));
+    text_write(fixture->secret, longest, sizeof(longest), 0600);
+    assert_int_equal(text_load_bytes(fixture, text, strlen(text), &config, &faults), -EINVAL);
+    assert_string_equal(faults.items[0].path, "page_password_file");
+    faults_finish(&faults);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_newline_is_stripped),       cmocka_unit_test(open_files_are_refused),
-        cmocka_unit_test(wrong_contents_are_refused),    cmocka_unit_test(other_things_are_refused),
-        cmocka_unit_test(relative_ones_are_credentials),
+        cmocka_unit_test(one_newline_is_stripped),  cmocka_unit_test(the_page_has_a_password),
+        cmocka_unit_test(open_files_are_refused),   cmocka_unit_test(wrong_contents_are_refused),
+        cmocka_unit_test(other_things_are_refused), cmocka_unit_test(relative_ones_are_credentials),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

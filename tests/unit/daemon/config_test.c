@@ -128,7 +128,8 @@ static void the_sample_lacks_nothing_but_its_secret(void **state)
 
 static bool is_allowed(const char *path)
 {
-    static const char *const allowed[] = {"order_table.currency_fixed",
+    static const char *const allowed[] = {"page_password_file",
+                                          "order_table.currency_fixed",
                                           "channels[0].body",
                                           "channels[0].ca_file",
                                           "channels[0].answer.amount.where_at",
