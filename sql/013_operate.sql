@@ -150,28 +150,29 @@ BEGIN
 END
 $$;
 
--- Puts parked attempts back, as they were, but for their counters; one that was tracked anew meanwhile goes on as that
--- one. Returns those that are in the cycle now: not what has a fault or is held by somebody.
+-- Puts parked attempts that have no fault back, as they were, but for their counters; one that was tracked anew goes on
+-- as that one. Returns those that are in the cycle now: not what somebody holds.
 CREATE FUNCTION unpark_rows(p_attempts bigint[]) RETURNS SETOF bigint
-LANGUAGE sql SET search_path = pg_catalog, makegood, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, makegood, pg_temp
 SET lock_timeout = '500ms' -- for a shop that tracks the same; before PostgreSQL takes it for a deadlock
 AS $$
-  WITH held AS MATERIALIZED (
-    SELECT p.* FROM parked_order AS p WHERE p.attempt_id = ANY (p_attempts) AND unpark_fault(p) = ''
-    FOR UPDATE OF p SKIP LOCKED
-  ), back AS (
-    INSERT INTO lost_order (attempt_id, order_no, channel, number, attempt, method, channel_data, amount_minor, currency,
-                            created_at, expires_at, due_at, phase)
-    OVERRIDING SYSTEM VALUE
-    SELECT h.attempt_id, h.order_no, h.channel, h.number, h.attempt, h.method, h.channel_data, h.amount_minor, h.currency,
-           h.created_at, h.expires_at, clock_timestamp(), CASE h.phase WHEN 'tail' THEN 'tail' ELSE 'open' END
-    FROM held AS h
-    ON CONFLICT DO NOTHING
-    RETURNING attempt_id
-  )
-  DELETE FROM parked_order AS p USING held AS h LEFT JOIN back AS b USING (attempt_id)
-  WHERE p.attempt_id = h.attempt_id AND (b.attempt_id IS NOT NULL OR (twin_of(p)).attempt_id IS NOT NULL)
-  RETURNING p.attempt_id
+DECLARE
+  held bigint[] := ARRAY(SELECT p.attempt_id FROM parked_order AS p WHERE p.attempt_id = ANY (p_attempts)
+                         FOR UPDATE SKIP LOCKED);
+BEGIN
+  INSERT INTO lost_order (attempt_id, order_no, channel, number, attempt, method, channel_data, amount_minor, currency,
+                          created_at, expires_at, due_at, phase)
+  OVERRIDING SYSTEM VALUE
+  SELECT p.attempt_id, p.order_no, p.channel, p.number, p.attempt, p.method, p.channel_data, p.amount_minor, p.currency,
+         p.created_at, p.expires_at, clock_timestamp(), CASE p.phase WHEN 'tail' THEN 'tail' ELSE 'open' END
+  FROM parked_order AS p WHERE p.attempt_id = ANY (held)
+  ON CONFLICT DO NOTHING;
+  RETURN QUERY
+  DELETE FROM parked_order AS p USING lost_order AS l
+  WHERE p.attempt_id = ANY (held) AND l.order_no = p.order_no AND l.channel = p.channel AND l.attempt = p.attempt
+    AND l.amount_minor = p.amount_minor AND l.currency = p.currency AND coalesce(l.number = p.number, true)
+  RETURNING p.attempt_id;
+END
 $$;
 
 -- Makes waiting attempts due; not what is being asked or held. Returns those.

@@ -56,13 +56,14 @@ LANGUAGE plpgsql SET search_path = pg_catalog, makegood, pg_temp
 AS $$
 DECLARE
   parked parked_order;
+  twin   lost_order;
   fault  text;
 BEGIN
   SELECT p.* INTO parked FROM parked_order AS p WHERE p.attempt_id = p_attempt.attempt_id;
-  fault := coalesce(nullif(unpark_fault(parked), ''),
-                    format('it was tracked anew as attempt %s; unpark it, then resolve that one',
-                           (twin_of(parked)).attempt_id));
-  IF parked.attempt_id IS NOT NULL AND fault IS NOT NULL THEN
+  twin := twin_of(parked);
+  fault := CASE WHEN twin.attempt_id IS NULL THEN unpark_fault(parked)
+                ELSE format('it was tracked anew as attempt %s; put it back, then resolve that one', twin.attempt_id) END;
+  IF parked.attempt_id IS NOT NULL AND fault <> '' THEN
     RAISE EXCEPTION 'makegood: attempt % of order % can not be ended: %', p_attempt.attempt_id, p_attempt.order_no, fault
       USING ERRCODE = 'object_not_in_prerequisite_state';
   END IF;
