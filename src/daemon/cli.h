@@ -25,6 +25,7 @@
     X(REASON, "reason", reason, 0, "WORD")        \
     X(MOST, "most", most, 0, "COUNT")             \
     X(AS, "as", as, 0, "paid|closed")             \
+    X(ATTEMPT, "attempt", attempt, 0, "NUMBER")   \
     X(TRADE_NO, "trade-no", trade_no, 0, "N")     \
     X(NOTE, "note", note, 0, "TEXT")              \
     X(FOR, "for", span, 0, "SPAN")                \

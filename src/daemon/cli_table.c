@@ -167,6 +167,7 @@ const struct command cli_commands[] = {
                  {OPTION_AS, "what it becomes (required)"},
                  {OPTION_TRADE_NO, "the channel's own number of the payment (required for paid)"},
                  {OPTION_CHANNEL, ONE_OF_SEVERAL},
+                 {OPTION_ATTEMPT, "the same by the attempt's own number, as makegood explain tells it"},
                  NOTE_OPTION,
                  DRY_OPTION,
                  JSON_OPTION}},

@@ -130,11 +130,12 @@ static int ending_do(struct desk *desk, const char *sql, int count, const char *
 
 static int resolve_work(struct desk *desk, const struct options *options)
 {
-    const char *values[] = {options->operands[0], options->channel, options->as,
-                            options->trade_no,    options->note,    truth(options->dry_run)};
+    const char *values[] = {options->operands[0], options->channel,        options->as,     options->trade_no,
+                            options->note,        truth(options->dry_run), options->attempt};
     return ending_do(
-        desk, "SELECT outcome, approval FROM makegood.resolve_by_hand($1, $2, $3, $4, $5, $6::boolean)", 6,
-        values, options->operands[0], options);
+        desk,
+        "SELECT outcome, approval FROM makegood.resolve_by_hand($1, $2, $3, $4, $5, $6::boolean, $7::bigint)",
+        7, values, options->operands[0], options);
 }
 
 static const struct table_column approval_columns[] = {
@@ -259,11 +260,14 @@ int command_park(const struct options *options)
 
 int command_resolve(const struct options *options)
 {
+    int64_t attempt = 0;
     bool paid = options->as && strcmp(options->as, "paid") == 0;
     if (!paid && !(options->as && strcmp(options->as, "closed") == 0))
         say_fault("say what the order becomes, as --as paid or --as closed");
     else if (paid != (options->trade_no != NULL))
         say_fault("--trade-no is the channel's own number of the payment: required for paid, and only there");
+    else if (options->attempt && !quantity_parse_integer(options->attempt, &attempt))
+        say_fault("--attempt %s is no number of an attempt; makegood explain tells them", options->attempt);
     else
         return changing_run(options, "resolve", resolve_work);
     return EXIT_MISUSE;

@@ -26,6 +26,7 @@ struct options {
     const char *reason;   /* list, retry, unpark */
     const char *most;     /* list */
     const char *as;       /* resolve */
+    const char *attempt;  /* resolve */
     const char *trade_no; /* resolve */
     const char *note;     /* whatever an operator changes */
     const char *span;     /* pause --for */

@@ -152,8 +152,9 @@ static void add_pace(json_t *sentences, const json_t *attempt, const struct poli
             "and uses up no attempt.",
             errors, text);
     }
-    quantity_format_duration(schedule_after_answer_ms(schedule, order->answers), text);
-    add(sentences, "%d answers so far; the schedule waits %s after the next one.", order->answers, text);
+    quantity_format_duration(schedule_after_answer_ms(schedule, order->answers + 1), text);
+    add(sentences, "%d answer%s so far; the schedule waits %s after the next one.", order->answers,
+        order->answers == 1 ? "" : "s", text);
     if (policy->attempt_limit > 0)
         add(sentences, "After %d answers it is parked as attempt_limit.", policy->attempt_limit);
 }
