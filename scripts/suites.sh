@@ -45,13 +45,14 @@ suite_output() {
 
 # run_suite BUILD-DIR NAME LABEL
 run_suite() {
-  local output code=0 passed failed told started=$SECONDS
+  local output code=0 passed failed skipped told started=$SECONDS
   output=$(suite_output "$1" "$2") || code=$?
   told=$(sed -n 's/^[0-9]*: \{0,1\}//p' <<<"$output")
   passed=$(closing_sum PASSED "$told")
   failed=$(closing_sum FAILED "$told")
+  skipped=$(closing_sum SKIPPED "$told")
   # A suite that crashed, hung or tested nothing is a failure of its own.
-  if [[ $failed -eq 0 ]] && { [[ $code -ne 0 ]] || [[ $passed -eq 0 ]]; }; then
+  if [[ $failed -eq 0 ]] && { [[ $code -ne 0 ]] || [[ $((passed + skipped)) -eq 0 ]]; }; then
     failed=1
   fi
   passed_sum=$((passed_sum + passed))
@@ -60,7 +61,8 @@ run_suite() {
     printf '%s\n%-34s %5d passed, %5d FAILED %4d s\n' "$output" "$3" "$passed" "$failed" $((SECONDS - started))
   else
     grep -oE '^\[(==========|  PASSED  |  SKIPPED )\] [0-9]+ test\(s\)( run)?' <<<"$told" | sed 's/^/    /' || true
-    printf '%-34s %5d passed %16d s\n' "$3" "$passed" $((SECONDS - started))
+    printf '%-34s %5d passed %16d s%s\n' "$3" "$passed" $((SECONDS - started)) \
+      "$([[ $skipped -eq 0 ]] || echo "   $skipped SKIPPED")"
   fi
 }
 
