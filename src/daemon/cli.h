@@ -30,6 +30,8 @@
     X(NOTE, "note", note, 0, "TEXT")              \
     X(FOR, "for", span, 0, "SPAN")                \
     X(WATCH, "watch", watch, 0, "SPAN")           \
+    X(ANCHOR, "anchor", anchor, 0, "NUMBER:HASH") \
+    X(KEEP, "keep", keep, 0, "MONTHS")            \
     X(PARKED, "parked", parked, 0, "")            \
     X(RISKIEST, "riskiest", riskiest, 0, "")      \
     X(DRY_RUN, "dry-run", dry_run, 0, "")         \

@@ -209,6 +209,24 @@ const struct command cli_commands[] = {
      .summary = "ends a halt",
      .text = "Ends a halt.\n" DEED_TEXT,
      .options = {FILE_OPTION, NOTE_OPTION, DRY_OPTION, JSON_OPTION}},
+    {.name = "audit",
+     .run = command_audit,
+     .operands = "verify|anchor|retention",
+     .summary = "does the audit hold? its anchor, and its retention",
+     .text = "verify     reads the audit again and holds it against its chain of hashes\n"
+             "anchor     prints the end of the chain, to be kept where nobody who may change the database "
+             "may change it\n"
+             "retention  detaches whole months that are older and sealed (by database.migrate_url); a "
+             "detached month is a\n"
+             "           table of its own, which its owner dumps and drops\n"
+             "Exit code 0: it holds, or done; 3: it does not hold, or nothing is sealed yet; 1: it could not "
+             "be told;\n"
+             "2: misuse.\n",
+     .options = {FILE_OPTION,
+                 {OPTION_ANCHOR, "verify: the chain must hold this link, which was kept elsewhere"},
+                 {OPTION_KEEP, "retention: so many whole months stay, beside the present one"},
+                 DRY_OPTION,
+                 JSON_OPTION}},
     {.name = "config",
      .run = command_config,
      .operands = "",

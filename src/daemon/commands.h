@@ -31,6 +31,8 @@ struct options {
     const char *note;     /* whatever an operator changes */
     const char *span;     /* pause --for */
     const char *watch;    /* status */
+    const char *anchor;   /* audit verify */
+    const char *keep;     /* audit retention */
     bool parked;          /* list */
     bool riskiest;        /* list */
     bool dry_run;         /* whatever an operator changes */
@@ -61,6 +63,7 @@ int command_approve(const struct options *options);
 int command_pause(const struct options *options);
 int command_resume(const struct options *options);
 int command_halt(const struct options *options);
+int command_audit(const struct options *options);
 int command_lift(const struct options *options);
 
 #endif

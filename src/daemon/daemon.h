@@ -40,7 +40,7 @@ struct daemon {
     bool beating;      /* an answer is under way */
     bool alone;        /* the schema knows no beating */
     int place, living; /* of what it heard last; 0 of 0: nothing yet */
-    unsigned beats_missed;
+    unsigned beats, beats_missed;
     int exit_code;
     uint64_t turns, turns_fed; /* the watchdog is fed when turns moved */
     uint64_t queries_told;

@@ -5,8 +5,23 @@
 
 #include "daemon/say.h"
 
-int desk_run(const struct options *options, const char *command,
-             int (*work)(struct desk *desk, const struct options *options))
+/* A connection string and the key that it stands under. */
+struct door {
+    const char *url;
+    const char *key;
+};
+
+static struct door door_choose(const struct config *config, bool owner)
+{
+    if (owner && config->migrate_url)
+        return (struct door){config->migrate_url, "database.migrate_url"};
+    if (!owner && config->operator_url)
+        return (struct door){config->operator_url, "database.operator_url"};
+    return (struct door){config->database_url, "database.url"};
+}
+
+static int desk_open(const struct options *options, const char *command, bool owner,
+                     int (*work)(struct desk *desk, const struct options *options))
 {
     struct faults faults;
     struct desk desk = {0};
@@ -17,17 +32,27 @@ int desk_run(const struct options *options, const char *command,
         faults_finish(&faults);
         return EXIT_FAULT;
     }
-    const struct config *config = desk.config;
-    const char *url = config->operator_url ? config->operator_url : config->database_url;
-    if (db_open(&desk.db, url, command, config->connect_timeout_ms))
+    struct door door = door_choose(desk.config, owner);
+    if (db_open(&desk.db, door.url, command, desk.config->connect_timeout_ms))
         code = work(&desk, options);
     else
-        say_fault("%s: %s; correct it, or start the database",
-                  config->operator_url ? "database.operator_url" : "database.url", desk.db.message);
+        say_fault("%s: %s; correct it, or start the database", door.key, desk.db.message);
     db_close(&desk.db);
     config_drop(desk.config);
     faults_finish(&faults);
     return code;
+}
+
+int desk_run(const struct options *options, const char *command,
+             int (*work)(struct desk *desk, const struct options *options))
+{
+    return desk_open(options, command, false, work);
+}
+
+int desk_run_as_owner(const struct options *options, const char *command,
+                      int (*work)(struct desk *desk, const struct options *options))
+{
+    return desk_open(options, command, true, work);
 }
 
 /* SQL's own sentences begin with the program's name, which is said anyway. */

@@ -18,6 +18,10 @@ struct desk {
 int desk_run(const struct options *options, const char *command,
              int (*work)(struct desk *desk, const struct options *options));
 
+/* The same as the owner of the schema (database.migrate_url). */
+int desk_run_as_owner(const struct options *options, const char *command,
+                      int (*work)(struct desk *desk, const struct options *options));
+
 /* A query with text parameters; NULL: it failed, which was said. PQclear the result. */
 PGresult *desk_ask(struct desk *desk, const char *sql, int count, const char *const *values);
 

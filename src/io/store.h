@@ -60,6 +60,8 @@ struct heard {
 void store_beat(struct store *store, const char *version, int64_t period_ms, const char *lanes,
                 void (*done)(void *self, const struct heard *heard, enum failure failure), void *self);
 void store_leave(struct store *store);
+/* Seals what can be sealed of the audit, piece by piece, until nothing is left. */
+void store_seal(struct store *store);
 /* Months ahead for query_log. */
 void store_prepare_months(struct store *store);
 

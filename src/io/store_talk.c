@@ -11,6 +11,7 @@
 #include "io/store_read.h"
 
 #define NO_MEMORY "out of memory"
+#define SEAL_ROWS "20000" /* a fraction of a second */
 
 static const struct pg_statement statement_announce = {"makegood_announce",
                                                        "SELECT makegood.announce($1, $2)", 2};
@@ -23,6 +24,7 @@ static const struct pg_statement statement_months = {"makegood_months", "SELECT 
 static const struct pg_statement statement_beat = {
     "makegood_beat",
     "SELECT place, living, halted, array_to_string(paused, ' ') FROM makegood.beat($1, $2, $3, $4)", 4};
+static const struct pg_statement statement_seal = {"makegood_seal", "SELECT makegood.seal(" SEAL_ROWS ")", 0};
 static const struct pg_statement statement_leave = {"makegood_leave", "SELECT makegood.leave($1)", 1};
 
 /* A question with a `done` of its own. */
@@ -171,4 +173,20 @@ void store_leave(struct store *store)
 {
     const struct pg_value values[] = {pg_text(store_instance(store))};
     tell(store, &statement_leave, values);
+}
+
+/* A piece that was full has another one behind it. */
+static void on_sealed(void *self, const struct pg_answer *answer)
+{
+    struct store *store = self;
+    if (!answer->ok)
+        log_event(LOG_WARNED, "call_failed", "sqlstate", answer->sqlstate, "detail", answer->message, NULL);
+    else if (atoll(PQgetvalue(answer->rows, 0, 0)) >= atoll(SEAL_ROWS))
+        store_seal(store);
+}
+
+void store_seal(struct store *store)
+{
+    if (pg_call(store_talk_line(store), &statement_seal, NULL, on_sealed, store) < 0)
+        log_event(LOG_WARNED, "call_failed", "detail", NO_MEMORY, NULL);
 }

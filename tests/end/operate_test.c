@@ -294,6 +294,44 @@ static void test_a_dry_run_leaves_no_trace(void **state)
     free((char *)(uintptr_t)before);
 }
 
+/* A running daemon seals; what is changed afterwards is found, and so is an end that was cut off. */
+static void test_the_audit_holds(void **state)
+{
+    char anchor[128];
+    (void)state;
+    scene();
+    as = "end_rita";
+    wait_for(WAIT_MS, "SELECT sum(rows) >= 20 FROM makegood.audit_link");
+    assert_int_equal(COMMAND("audit", "anchor"), 0);
+    snprintf(anchor, sizeof(anchor), "%.*s", (int)strcspn(out, "\n"), out);
+    assert_int_equal(COMMAND("audit", "verify", "--anchor", anchor), 0);
+    assert_contains(out, "the audit holds: ");
+    assert_int_equal(COMMAND("audit", "verify", "--json"), 0);
+    json_t *state_told = told();
+    assert_true(json_is_true(json_object_get(state_told, "holds")));
+    json_decref(state_told);
+    anchor[strlen(anchor) - 1] = anchor[strlen(anchor) - 1] == '0' ? '1' : '0';
+    assert_int_equal(COMMAND("audit", "verify", "--anchor", anchor), 3);
+    assert_contains(out, "is not the one that the anchor names");
+    db_do(stage.db, "SET session_replication_role = replica;"
+                    "UPDATE makegood.query_log SET verdict = 'paid' WHERE order_no = 'ORD-000021';"
+                    "RESET session_replication_role");
+    assert_int_equal(COMMAND("audit", "verify"), 3);
+    assert_contains(out, "! link 1: a row was changed");
+    assert_contains(out, "THE AUDIT DOES NOT HOLD");
+    db_do(stage.db, "SET session_replication_role = replica; DELETE FROM makegood.audit_link;"
+                    "RESET session_replication_role");
+    assert_int_equal(COMMAND("audit", "verify", "--anchor",
+                             "7:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
+                     3);
+    assert_contains(out, "there is no link 7: the end of the chain was cut off");
+    assert_int_equal(COMMAND("audit", "retention", "--keep", "13", "--dry-run"), 0);
+    assert_contains(out, "No month is older than 13 whole ones.");
+    assert_int_equal(COMMAND("audit", "verify", "--anchor", "7:zz"), 2);
+    assert_int_equal(COMMAND("audit", "retention"), 2);
+    assert_int_equal(COMMAND("audit", "burn"), 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, stage_teardown)
@@ -305,6 +343,7 @@ int main(void)
         TEST(test_two_logins_resolve),
         TEST(test_pause_and_halt),
         TEST(test_a_dry_run_leaves_no_trace),
+        TEST(test_the_audit_holds),
     };
     return cmocka_run_group_tests(tests, world_open, world_close);
 }

@@ -94,6 +94,7 @@ int run_mapping_tests(void);
 int run_trigger_tests(void);
 int run_rights_tests(void);
 int run_edge_tests(void);
+int run_audit_tests(void);
 int run_steer_tests(void);
 int run_look_tests(void);
 int run_operate_tests(void);
