@@ -34,8 +34,8 @@ CREATE FUNCTION the_attempt(p_order_no text, p_channel text, p_attempt bigint) R
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, makegood, pg_temp
 AS $$
 DECLARE
-  found seen_order[] := ARRAY(SELECT s FROM seen_order AS s
-                              WHERE s.order_no = p_order_no AND (p_channel IS NULL OR s.channel = p_channel)
+  found seen_order[] := ARRAY(SELECT s FROM seen_of(p_order_no) AS s
+                              WHERE (p_channel IS NULL OR s.channel = p_channel)
                                 AND (p_attempt IS NULL OR s.attempt_id = p_attempt));
 BEGIN
   IF cardinality(found) <> 1 THEN
@@ -240,7 +240,7 @@ BEGIN
     RAISE EXCEPTION 'makegood: % asked for it and can not approve it; another login has to', session_user
       USING ERRCODE = 'insufficient_privilege';
   END IF;
-  SELECT s.* INTO chosen FROM seen_order AS s WHERE s.order_no = asked.order_no AND s.attempt_id = asked.attempt_id;
+  SELECT s.* INTO chosen FROM seen_of(asked.order_no) AS s WHERE s.attempt_id = asked.attempt_id;
   IF chosen.attempt_id IS NULL OR chosen.amount_minor <> asked.amount_minor OR chosen.currency <> asked.currency THEN
     RAISE EXCEPTION 'makegood: attempt % is not what it was when approval was asked for; look at its history',
                     asked.attempt_id USING ERRCODE = 'object_not_in_prerequisite_state';
@@ -261,7 +261,7 @@ AS $$
   SELECT jsonb_strip_nulls(to_jsonb(a)) || jsonb_build_object('amount', major_of(a.amount_minor, a.currency))
   FROM approval AS a
   WHERE a.approved_at IS NULL
-    AND EXISTS (SELECT FROM seen_order AS s WHERE s.order_no = a.order_no AND s.attempt_id = a.attempt_id)
+    AND EXISTS (SELECT FROM seen_of(a.order_no) AS s WHERE s.attempt_id = a.attempt_id)
   ORDER BY a.id
 $$;
 
