@@ -188,7 +188,7 @@ $$;
 -- they are, and what is held back. It speaks up every p_period_ms.
 CREATE FUNCTION beat(p_instance text, p_version text, p_period_ms bigint, p_lanes jsonb)
 RETURNS TABLE (place integer, living integer, halted boolean, paused text[])
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp SET jit = off
 AS $$
 DECLARE
   moment timestamptz := clock_timestamp();

@@ -102,7 +102,7 @@ $$;
 
 -- What is parked without a channel, or with one that nobody announced, is told under the name ''.
 CREATE FUNCTION overview() RETURNS jsonb
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp SET jit = off
 AS $$
   WITH parked AS MATERIALIZED (
     SELECT coalesce(c.name, '') AS channel, p.reason, sum(p.rows) AS rows
@@ -133,7 +133,7 @@ $$;
 
 -- By slots of five minutes, for a chart: the last p_since, at the most eight days.
 CREATE FUNCTION over_time(p_since interval) RETURNS SETOF jsonb
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp SET jit = off
 AS $$
   SELECT jsonb_build_object('slot', t.slot, 'waiting', sum(t.waiting), 'queries', sum(t.queries),
                             'answers', sum(t.answers), 'faults', sum(t.faults), 'ended', sum(t.ended),

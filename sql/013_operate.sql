@@ -254,7 +254,7 @@ $$;
 -- Asked at once; parked ones go back into the cycle (p_waiting false: those alone).
 CREATE FUNCTION retry(p_order_no text, p_channel text, p_reason text, p_waiting boolean, p_note text, p_dry boolean)
 RETURNS SETOF deed
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp SET jit = off
 AS $$
 DECLARE
   chosen deed[] := ARRAY(SELECT m FROM meant(p_order_no, p_channel, p_reason, p_waiting, true) AS m);
@@ -272,7 +272,7 @@ $$;
 
 -- Out of the cycle, for a person to decide. A daemon that asks about it right now is fenced.
 CREATE FUNCTION park(p_order_no text, p_channel text, p_note text, p_dry boolean) RETURNS SETOF deed
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp SET jit = off
 AS $$
 DECLARE
   chosen deed[];

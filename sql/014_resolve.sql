@@ -200,7 +200,7 @@ $$;
 -- several attempts on one channel.
 CREATE FUNCTION resolve_by_hand(p_order_no text, p_channel text, p_verdict text, p_trade_no text, p_note text,
                                 p_dry boolean, p_attempt bigint DEFAULT NULL, OUT outcome text, OUT approval bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp SET jit = off
 AS $$
 DECLARE
   chosen seen_order := the_attempt(p_order_no, p_channel, p_attempt);
@@ -224,7 +224,7 @@ $$;
 
 -- The second person: another login than the one that asked.
 CREATE FUNCTION approve(p_approval bigint, p_note text, p_dry boolean) RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp SET jit = off
 AS $$
 DECLARE
   asked  approval;
@@ -256,7 +256,7 @@ $$;
 
 -- What waits for a second person; not what ended otherwise meanwhile.
 CREATE FUNCTION approvals() RETURNS SETOF jsonb
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp SET jit = off
 AS $$
   SELECT jsonb_strip_nulls(to_jsonb(a)) || jsonb_build_object('amount', major_of(a.amount_minor, a.currency))
   FROM approval AS a
