@@ -1,8 +1,9 @@
 /* Who may do what (sql/009_grants.sql), and that a migrator who is no superuser can set all of it up. */
 #include "db.h"
 
-static const char *const tables[] = {"lost_order", "parked_order", "query_log",
-                                     "channel",    "mapping",      "schema_version"};
+static const char *const tables[] = {"lost_order", "parked_order", "query_log", "channel",
+                                     "mapping",    "instance",     "tally",     "paused_channel",
+                                     "steering",   "operator_log", "approval",  "schema_version"};
 
 static void nobody_but_readers_touches_a_table(void **state)
 {
