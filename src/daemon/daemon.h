@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "daemon/config.h"
+#include "daemon/metrics.h"
 #include "io/pool.h"
 #include "io/store.h"
 
@@ -22,6 +23,7 @@ struct daemon {
     struct engine *engine;
     struct store *store;
     struct pool *pool;
+    struct pages *pages;    /* or NULL */
     struct errand *errands; /* one per job slot */
 
     uv_prepare_t turn; /* once per turn of the loop: the engine advances */
@@ -46,6 +48,9 @@ struct daemon {
     uint64_t queries_told;
     unsigned upkeeps;
     int64_t started_ms, told_ms;
+    int64_t started_s;     /* since 1970 */
+    int64_t down_since_ms; /* the database; 0: it is up */
+    struct daemon_counters counters;
 };
 
 /* Monotonic. */

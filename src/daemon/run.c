@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/commands.h"
 #include "daemon/config_differs.h"
 #include "daemon/daemon.h"
 #include "daemon/expiry.h"
+#include "daemon/pages.h"
 #include "io/log.h"
 #include "io/notify.h"
 
@@ -86,15 +88,18 @@ static void on_hup(uv_signal_t *signal, int number)
     if (result == 0)
         result = config_take(daemon, next);
     if (result == 0) {
+        daemon->counters.reloads++;
         log_event(LOG_NOTED, "reloaded", "file", daemon->config->file, NULL);
         credentials_log();
         expiry_log(daemon->config);
     } else {
+        daemon->counters.reloads_refused++;
         daemon_faults_log(&faults, "reload_fault");
         log_event(LOG_FAILED, "reload_refused", "detail", "the old configuration stays in force", NULL);
         if (next)
             config_drop(next);
     }
+    daemon->counters.reload_refused = result < 0;
     if (daemon->ready)
         notify_ready();
     faults_finish(&faults);
@@ -206,6 +211,8 @@ static int parts_create(struct daemon *daemon)
     if (result == 0)
         result =
             store_create(&daemon->store, &daemon->loop, &pg, config->instance, &daemon_store_events, daemon);
+    if (result == 0)
+        result = pages_create(&daemon->pages, daemon, &pg);
     return result;
 }
 
@@ -219,6 +226,7 @@ static void on_walk(uv_handle_t *handle, void *self)
 static void parts_destroy(struct daemon *daemon)
 {
     signals_hold(SIG_BLOCK);
+    pages_destroy(daemon->pages);
     if (daemon->store)
         store_destroy(daemon->store);
     if (daemon->pool)
@@ -236,7 +244,8 @@ static void parts_destroy(struct daemon *daemon)
 
 int command_run(const struct options *options)
 {
-    struct daemon daemon = {.progress = options->progress, .started_ms = daemon_now_ms()};
+    struct daemon daemon = {
+        .progress = options->progress, .started_ms = daemon_now_ms(), .started_s = (int64_t)time(NULL)};
     struct faults faults;
     faults_init(&faults);
     signals_hold(SIG_BLOCK);

@@ -139,13 +139,17 @@ static void on_released(void *self, struct batch *batch)
 static void on_up(void *self)
 {
     struct daemon *daemon = self;
+    daemon->counters.connects++;
+    daemon->down_since_ms = 0;
     log_event(LOG_NOTED, "database_up", NULL);
     daemon_verify(daemon);
 }
 
 static void on_down(void *self, const char *reason)
 {
-    (void)self;
+    struct daemon *daemon = self;
+    if (!daemon->down_since_ms)
+        daemon->down_since_ms = daemon_now_ms();
     log_event(LOG_WARNED, "database_down", "detail", reason, NULL);
 }
 
