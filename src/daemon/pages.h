@@ -1,5 +1,6 @@
-/* What the daemon serves on the address of `listen`: metrics and health. Loop's thread only. Asks the database every ten
- * seconds for the figures that a scrape then tells; no scrape ever asks it. */
+/* What the daemon serves on the address of `listen`: metrics, health, and the status page. Loop's thread only. Asks the
+ * database every ten seconds for the figures that a scrape and the page then tell; only who may see single orders has it
+ * asked. */
 #ifndef MAKEGOOD_PAGES_H
 #define MAKEGOOD_PAGES_H
 

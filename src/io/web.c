@@ -54,7 +54,7 @@ static void response_head(struct MHD_Response *response, const char *type)
         {"Connection", "close"}, /* one request per connection: its life is bounded */
         {"Content-Security-Policy",
          "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-         "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+         "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
         {"Cross-Origin-Resource-Policy", "same-origin"},
         {"Referrer-Policy", "no-referrer"},
         {"X-Content-Type-Options", "nosniff"},
