@@ -212,7 +212,7 @@ BEGIN
     RAISE EXCEPTION 'makegood: an order is resolved as paid, with the channel''s number of the payment, or as closed, '
                     'without' USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  outcome := end_or_try(chosen, p_verdict, nullif(p_trade_no, ''), p_note, p_dry IS NOT FALSE OR waits);
+  outcome := end_or_try(chosen, p_verdict, nullif(p_trade_no, ''), p_note, p_dry OR waits);
   IF waits THEN
     outcome := 'needs_approval';
     IF NOT p_dry THEN
