@@ -6,6 +6,8 @@
     "{\"steer-x\": {\"queries\": " #queries ", \"answers\": 0, \"faults\": 0, \"paid\": " #paid \
     ", \"ended\": 0}}"
 
+#define HALT_WAITS "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+
 static PGconn *impatient(void)
 {
     PGconn *db = db_open(KIOSK, NULL);
@@ -186,7 +188,8 @@ static void halt_waits_for_a_settlement_under_way(void **state)
     db_do(daemon, "BEGIN");
     settle_rows(daemon, &first, 1);
     assert_int_equal(PQsendQuery(operator, "SELECT makegood.halt('a test', false)"), 1);
-    db_do(other, "SELECT pg_sleep(0.1)");
+    for (int tries = 0; tries < 200 && db_number(other, HALT_WAITS) == 0; tries++)
+        db_do(other, "SELECT pg_sleep(0.01)");
     assert_int_equal(PQconsumeInput(operator), 1);
     assert_int_equal(PQisBusy(operator), 1);
     settle_rows(other, &late, 1); /* not behind the halt, but held back already */
