@@ -57,7 +57,7 @@ function amountsAdded(channels) {
   return [...sums].map(([currency, {units, places}]) => {
     const digits = units.toString().padStart(places + 1, "0");
     const cut = digits.length - places;
-    return grouped(digits.slice(0, cut) + (places ? "." + digits.slice(cut) : "")) + " " + currency;
+    return [grouped(digits.slice(0, cut) + (places ? "." + digits.slice(cut) : "")), currency];
   });
 }
 
@@ -95,7 +95,7 @@ function tilesShow(channels) {
   const paid = sum(lately, "paid"), told = paid + sum(lately, "paid_by_shop");
   byId("tiles").replaceChildren(
     tile("Waiting", more + number(sum(channels, "waiting")), number(sum(channels, "due")) + " due, " + number(sum(channels, "in_flight")) + " asked now"),
-    tile("Money at risk", risk[0] || "none", risk.slice(1).join(", ")),
+    tile("Money at risk", risk.length ? risk[0][0] : "none", risk.map(([amount, currency], i) => (i ? amount + " " : "") + currency).join(", ")),
     tile("Parked", number(parked), parked ? "wait for a person" : "nobody has to decide", parked ? "warn" : ""),
     tile("Oldest waits", oldest < 0 ? "–" : span(oldest)),
     tile("Overdue", late > 0 ? span(late) : "no", late > 900 ? "nobody asks" : "", late > 900 ? "bad" : ""),
@@ -112,6 +112,7 @@ function channelState(channel, instances) {
   if (held) return [held.held, "warn"];
   if (lanes.length === 0) return ["nobody asks", "bad"];
   if (lanes.some(lane => lane.breaker !== "closed")) return ["failing", "bad"];
+  if (channel.lately.fault_share > 0.5) return ["many faults", "warn"];
   return ["works", "good"];
 }
 
@@ -166,7 +167,7 @@ function stateShow(summary) {
 
 /* --- charts -------------------------------------------------------------------------------------------------- */
 
-const DAY_MS = 86400000, SLOT_MS = 300000;
+const DAY_MS = 86400000, BAR_MS = 900000;
 
 function roundUp(value) {
   const size = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
@@ -211,18 +212,30 @@ function waitingShow(slots) {
   });
 }
 
+/* Slots of five minutes, three to a bar. */
+function barsOf(slots) {
+  const bars = new Map();
+  for (const slot of slots) {
+    const at = Math.floor(Date.parse(slot.slot) / BAR_MS) * BAR_MS;
+    const bar = bars.get(at) || {at, ours: 0, shops: 0};
+    bar.ours += slot.ended || 0;
+    bar.shops += slot.paid_by_shop || 0;
+    bars.set(at, bar);
+  }
+  return [...bars.values()].filter(bar => bar.ours + bar.shops > 0);
+}
+
 function endedShow(slots) {
-  const all = slot => (slot.ended || 0) + (slot.paid_by_shop || 0);
-  const top = roundUp(Math.max(1, ...slots.map(all)));
-  byId("ended-read").textContent = `${number(sum(slots, "ended"))} by makegood, ${number(sum(slots, "paid_by_shop"))} by the shop`;
-  chart(byId("ended-chart"), "Orders settled by makegood and by the shop over the last day, per five minutes", top, (x, y) =>
-    slots.filter(slot => all(slot) > 0).flatMap(slot => {
-      const at = x(Date.parse(slot.slot)), wide = Math.max(1.5, x(SLOT_MS) - x(0) - 0.4);
-      const ours = y(slot.ended || 0), whole = y(all(slot));
-      const spot = draw("rect", {class: "spot", x: at - 2, width: wide + 4, y: 0, height: y(0)});
-      spot.append(draw("title", {}, `${hour(slot.slot)}: ${slot.ended || 0} by makegood, ${slot.paid_by_shop || 0} by the shop`));
-      return [draw("rect", {class: "ours", x: at, width: wide, y: ours, height: y(0) - ours}),
-        draw("rect", {class: "shops", x: at, width: wide, y: whole, height: ours - whole}), spot];
+  const bars = barsOf(slots);
+  const top = roundUp(Math.max(1, ...bars.map(bar => bar.ours + bar.shops)));
+  byId("ended-read").textContent = `${number(sum(bars, "ours"))} by makegood, ${number(sum(bars, "shops"))} by the shop`;
+  chart(byId("ended-chart"), "Orders settled by makegood and by the shop over the last day, per 15 minutes", top, (x, y) =>
+    bars.flatMap(({at, ours, shops}) => {
+      const left = x(at), wide = Math.max(1, x(BAR_MS) - x(0) - 1);
+      const spot = draw("rect", {class: "spot", x: left - 0.5, width: wide + 1, y: 0, height: y(0)});
+      spot.append(draw("title", {}, `${hour(at)}: ${ours} by makegood, ${shops} by the shop`));
+      return [draw("rect", {class: "ours", x: left, width: wide, y: y(ours), height: y(0) - y(ours)}),
+        draw("rect", {class: "shops", x: left, width: wide, y: y(ours + shops), height: y(ours) - y(ours + shops)}), spot];
     }));
 }
 
