@@ -4,6 +4,7 @@
 #include "stage.h"
 #include "visit.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -172,6 +173,26 @@ static void test_strangers_see_no_order(void **state)
     strangers_see("/../etc/passwd", NULL, 404);
 }
 
+/* A changed password counts from the next reload on, for who knew the old one as well. */
+static void test_a_password_is_changed(void **state)
+{
+    char path[160];
+    (void)state;
+    shop_open(true);
+    snprintf(path, sizeof(path), "%s/page.password", stage.folder);
+    file_write(path, "old");
+    kill(stage.daemons[0], SIGHUP);
+    wait_for_log(0, "event=reloaded", WAIT_MS);
+    free(visit("/orders", "Authorization: Basic eDpvbGQ=", 200));
+    file_write(path, "new");
+    free(visit("/orders", "Authorization: Basic eDpuZXc=", 401));
+    kill(stage.daemons[0], SIGHUP);
+    for (int64_t end_ms = now_ms() + WAIT_MS; log_count(0, "event=reloaded") < 2; sleep_ms(20))
+        assert_true(now_ms() < end_ms);
+    free(visit("/orders", "Authorization: Basic eDpuZXc=", 200));
+    free(visit("/orders", "Authorization: Basic eDpvbGQ=", 401));
+}
+
 /* --- who may see orders ---------------------------------------------------------------------------------------- */
 
 static void test_orders_behind_the_password(void **state)
@@ -319,9 +340,10 @@ int main(int argc, char **argv)
         cmocka_set_test_filter(argv[1]);
 #define PAGE(name) cmocka_unit_test_teardown(name, teardown)
     const struct CMUnitTest tests[] = {
-        PAGE(test_figures_are_true),           PAGE(test_strangers_see_no_order),
-        PAGE(test_orders_behind_the_password), PAGE(test_orders_by_the_socket),
-        PAGE(test_without_a_database),         PAGE(test_every_screen),
+        PAGE(test_figures_are_true),      PAGE(test_strangers_see_no_order),
+        PAGE(test_a_password_is_changed), PAGE(test_orders_behind_the_password),
+        PAGE(test_orders_by_the_socket),  PAGE(test_without_a_database),
+        PAGE(test_every_screen),
     };
     return cmocka_run_group_tests(tests, world_open, world_close);
 }

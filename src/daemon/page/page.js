@@ -1,13 +1,15 @@
-/* The status page: asks the daemon every five seconds and shows what it says. Reads only; every text of the database becomes
-   a text node, never markup. */
+/* The status page: asks the daemon every five seconds and shows what it says; the list of orders, which the database has to
+   sort, every fifteen. Reads only; every text of the database becomes a text node, never markup. */
 "use strict";
 
 const EVERY_MS = 5000;
+const LIST_MS = 15000;
 const SVG = "http://www.w3.org/2000/svg";
 const byId = id => document.getElementById(id);
 let list = "oldest";
 let seen = null; // the last summary
 let orderShown = null;
+let listedAt = 0;
 
 /* --- making ------------------------------------------------------------------------------------------------- */
 
@@ -270,24 +272,30 @@ function ordersShow(orders) {
   ], orders, list === "parked" ? "Nothing is parked." : "No order waits.");
 }
 
-async function ordersRefresh(summary) {
+async function listRefresh() {
+  const wanted = list;
+  if (Date.now() - listedAt < LIST_MS) return;
+  listedAt = Date.now();
+  try {
+    const orders = await ask("/api/orders?list=" + wanted);
+    if (wanted === list) ordersShow(orders);
+    byId("locked").hidden = true;
+  } catch (error) {
+    listedAt = 0;
+    byId("locked").hidden = false;
+    byId("locked").textContent = "The list is old: " + error.message;
+  }
+}
+
+function ordersRefresh(summary) {
   const shown = summary.orders === "shown" || location.pathname === "/orders";
   byId("orders").hidden = !shown;
-  byId("locked").hidden = shown;
-  if (shown) {
-    const wanted = list;
-    try {
-      const orders = await ask("/api/orders?list=" + wanted);
-      if (wanted === list) ordersShow(orders);
-    } catch (error) {
-      byId("locked").hidden = false;
-      byId("locked").textContent = "The list is old: " + error.message;
-    }
-  } else if (summary.orders === "password") {
+  if (shown) return listRefresh();
+  byId("locked").hidden = false;
+  if (summary.orders === "password")
     byId("locked").replaceChildren("Single orders are behind a password. ", make("a", {href: "/orders"}, "Show them"));
-  } else {
+  else
     byId("locked").textContent = "Single orders are shown behind a password (page_password_file in the configuration), or on a Unix socket.";
-  }
 }
 
 function historyEntry(entry) {
@@ -364,6 +372,7 @@ async function refresh() {
 
 function tabChoose(button) {
   list = button.dataset.list;
+  listedAt = 0;
   for (const tab of document.querySelectorAll("[role=tab]")) tab.setAttribute("aria-selected", String(tab === button));
   refresh();
 }
