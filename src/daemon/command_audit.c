@@ -158,8 +158,10 @@ static int anchor_work(struct desk *desk, const struct options *options)
 
 /* --- retention ----------------------------------------------------------------------------------------------- */
 
-static const struct table_column month_columns[] = {
-    {"MONTH", "partition", CELL_TEXT}, {"DETACHED", "done", CELL_TEXT}, {"", "why", CELL_TEXT}, {NULL}};
+static const struct table_column month_columns[] = {{"MONTH", "partition", CELL_TEXT},
+                                                    {"DETACHED", "done", CELL_TEXT},
+                                                    {"", "why", CELL_TEXT},
+                                                    {.title = NULL}};
 
 static int retention_work(struct desk *desk, const struct options *options)
 {

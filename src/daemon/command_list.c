@@ -24,7 +24,7 @@ static const struct table_column order_columns[] = {{"ORDER", "order_no", CELL_T
                                                     {"ANSWERS", "answers", CELL_NUMBER},
                                                     {"ERRORS", "errors", CELL_NUMBER},
                                                     {"REASON", "reason", CELL_TEXT},
-                                                    {NULL}};
+                                                    {.title = NULL}};
 
 static int list_work(struct desk *desk, const struct options *options)
 {
@@ -78,7 +78,7 @@ static const struct table_column history_columns[] = {
     {"CHANNEL", "channel", CELL_TEXT}, {"HEARD", "heard", CELL_TEXT},
     {"DECIDED", "decided", CELL_TEXT}, {"BY RULE", "rule", CELL_TEXT},
     {"OUTCOME", "outcome", CELL_TEXT}, {"STATUS", "status", CELL_TEXT},
-    {"NOTE", "note", CELL_TEXT},       {NULL}};
+    {"NOTE", "note", CELL_TEXT},       {.title = NULL}};
 
 static const char *text_of(const json_t *row, const char *key)
 {

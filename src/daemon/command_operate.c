@@ -43,7 +43,7 @@ static const struct table_column deed_columns[] = {{"ATTEMPT", "attempt_id", CEL
                                                    {"WAS", "was", CELL_TEXT},
                                                    {"DONE", "done", CELL_TEXT},
                                                    {"", "detail", CELL_TEXT},
-                                                   {NULL}};
+                                                   {.title = NULL}};
 
 static int deeds_tell(json_t *rows, const struct options *options)
 {
@@ -143,7 +143,7 @@ static const struct table_column approval_columns[] = {
     {"CHANNEL", "channel", CELL_TEXT},   {"AMOUNT", "amount", CELL_NUMBER},
     {"", "currency", CELL_TEXT},         {"AS", "verdict", CELL_TEXT},
     {"TRADE NO", "trade_no", CELL_TEXT}, {"ASKED BY", "asked_by", CELL_TEXT},
-    {"NOTE", "note", CELL_TEXT},         {NULL}};
+    {"NOTE", "note", CELL_TEXT},         {.title = NULL}};
 
 static int approvals_list(struct desk *desk, const struct options *options)
 {

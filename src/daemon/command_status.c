@@ -133,16 +133,16 @@ static const struct table_column channel_columns[] = {{"CHANNEL", "channel", CEL
                                                       {"MISSED", "missed_share", CELL_SHARE},
                                                       {"RATE/S", "rate", CELL_NUMBER},
                                                       {"STATE", "state", CELL_TEXT},
-                                                      {NULL}};
+                                                      {.title = NULL}};
 static const struct table_column parked_columns[] = {{"PARKED", "reason", CELL_TEXT},
                                                      {"CHANNEL", "channel", CELL_TEXT},
                                                      {"ORDERS", "orders", CELL_NUMBER},
-                                                     {NULL}};
+                                                     {.title = NULL}};
 static const struct table_column instance_columns[] = {{"DAEMON", "instance", CELL_TEXT},
                                                        {"VERSION", "version", CELL_TEXT},
                                                        {"LIVES", "lives", CELL_TEXT},
                                                        {"SEEN AGO", "seen_s", CELL_SPAN},
-                                                       {NULL}};
+                                                       {.title = NULL}};
 
 /* "12.34 CNY + 5.00 USD" */
 static json_t *risk_say(const json_t *channel)
