@@ -7,6 +7,7 @@
 #include "base/quantity.h"
 #include "daemon/desk.h"
 #include "daemon/explain.h"
+#include "daemon/mask.h"
 #include "daemon/say.h"
 #include "daemon/table.h"
 

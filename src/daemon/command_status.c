@@ -8,6 +8,7 @@
 
 #include "base/quantity.h"
 #include "daemon/desk.h"
+#include "daemon/mask.h"
 #include "daemon/say.h"
 #include "daemon/table.h"
 

@@ -61,17 +61,18 @@ static bool is_utf8(const char *bytes, size_t length)
     return text != NULL;
 }
 
-static size_t unprintable_length(const char *at, size_t left, bool utf8)
+/* kept: control characters that may stay. */
+static size_t unprintable_length(const char *at, size_t left, bool utf8, const char *kept)
 {
     unsigned char byte = (unsigned char)*at;
-    if (byte == '\n' || byte == '\t')
+    if (byte && strchr(kept, byte))
         return 0;
     if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !utf8))
         return 1;
     return unshowable_length(at, left);
 }
 
-char *text_printable(const char *bytes, size_t length)
+static char *text_show(const char *bytes, size_t length, const char *kept)
 {
     char *text = NULL;
     size_t size = 0;
@@ -79,7 +80,7 @@ char *text_printable(const char *bytes, size_t length)
     bool utf8 = is_utf8(bytes, length);
     for (size_t i = 0; out && i < length;) {
         i += bytes[i] == '\r' && i + 1 < length && bytes[i + 1] == '\n'; /* the end of a line elsewhere */
-        size_t hidden = unprintable_length(bytes + i, length - i, utf8);
+        size_t hidden = unprintable_length(bytes + i, length - i, utf8, kept);
         if (hidden == 0)
             fputc(bytes[i++], out);
         for (; hidden > 0; hidden--)
@@ -88,6 +89,16 @@ char *text_printable(const char *bytes, size_t length)
     if (out)
         fclose(out);
     return text;
+}
+
+char *text_printable(const char *bytes, size_t length)
+{
+    return text_show(bytes, length, "\n\t");
+}
+
+char *text_tame(const char *text)
+{
+    return text_show(text, strlen(text), "");
 }
 
 /* Takes the text; another one, printable and without our secret, comes back. */

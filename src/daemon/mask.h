@@ -23,5 +23,7 @@ json_t *mask_body_json(const struct channel *channel, const char *body, size_t l
 
 /* Control characters, broken UTF-8 and what reverses a line's direction become \xNN. NULL without memory. */
 char *text_printable(const char *bytes, size_t length);
+/* The same for one line: ends of lines and tabs become \xNN as well. */
+char *text_tame(const char *text);
 
 #endif

@@ -6,37 +6,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/mask.h"
+
 void span_format(int64_t seconds, char out[SPAN_BYTES])
 {
     static const struct {
-        int64_t seconds;
+        uint64_t seconds;
         char unit;
     } units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
     const char *sign = seconds < 0 ? "-" : "";
-    int64_t left = seconds < 0 ? -seconds : seconds;
+    uint64_t left = seconds < 0 ? -(uint64_t)seconds : (uint64_t)seconds;
     size_t i = 0;
     while (i < 3 && left < units[i].seconds)
         i++;
-    int64_t rest = i < 3 ? left % units[i].seconds / units[i + 1].seconds : 0;
-    int length = snprintf(out, SPAN_BYTES, "%s%" PRId64 "%c", sign, left / units[i].seconds, units[i].unit);
+    uint64_t rest = i < 3 ? left % units[i].seconds / units[i + 1].seconds : 0;
+    int length = snprintf(out, SPAN_BYTES, "%s%" PRIu64 "%c", sign, left / units[i].seconds, units[i].unit);
     if (rest > 0)
-        snprintf(out + length, SPAN_BYTES - (size_t)length, " %" PRId64 "%c", rest, units[i + 1].unit);
-}
-
-char *text_tame(const char *text)
-{
-    char *tame = malloc(strlen(text) * 4 + 1);
-    char *at = tame;
-    for (; tame && *text; text++) {
-        unsigned char byte = (unsigned char)*text;
-        if (byte < 0x20 || byte == 0x7f)
-            at += sprintf(at, "\\x%02x", byte);
-        else
-            *at++ = *text;
-    }
-    if (tame)
-        *at = '\0';
-    return tame;
+        snprintf(out + length, SPAN_BYTES - (size_t)length, " %" PRIu64 "%c", rest, units[i + 1].unit);
 }
 
 static int characters(const char *text)

@@ -4,6 +4,7 @@
 #define MAKEGOOD_TABLE_H
 
 #include <jansson.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #define SPAN_BYTES 32
@@ -22,13 +23,10 @@ struct table_column {
     enum cell cell;
 };
 
-/* Columns end with a row without a title. What a row lacks is "-"; control characters are escaped. */
+/* Columns end with a row without a title. What a row lacks is "-"; each is tamed (mask.h). */
 void table_print(FILE *out, const struct table_column *columns, const json_t *rows);
 
 /* The two largest units: 45s, 4m 10s, 3h, 2d 5h. */
 void span_format(int64_t seconds, char out[SPAN_BYTES]);
-
-/* The text without control characters, for a line of a terminal. To be freed; NULL without memory. */
-char *text_tame(const char *text);
 
 #endif
