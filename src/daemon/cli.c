@@ -207,7 +207,7 @@ static void unknown_say(const char *word)
     say_fault("there is no command %s; write %sor bank (makegood --help says more)", word, names);
 }
 
-int cli_run(int argc, char **argv)
+static int words_do(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : "";
     for (const struct command *command = cli_commands; command->name; command++)
@@ -228,4 +228,18 @@ int cli_run(int argc, char **argv)
     else
         help_print(stderr);
     return EXIT_MISUSE;
+}
+
+/* What could not be written, as on a full disk, was not told. */
+static int output_end(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    say_fault("the output can not be written; make room, or send it elsewhere");
+    return EXIT_FAULT;
+}
+
+int cli_run(int argc, char **argv)
+{
+    return output_end(words_do(argc, argv));
 }

@@ -353,9 +353,25 @@ static void test_config(void **state)
     assert_contains(out, "order_table.paid.from");
 }
 
+/* A script that looks at exit codes alone hears of a full disk. */
+static void test_output_is_lost(void **state)
+{
+    char line[512];
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        snprintf(line, sizeof(line), "exec %s %s > /dev/full", makegood_program,
+                 i == 0 ? "config --sample" : "status --help");
+        assert_int_equal(run((const char *const[]){"/bin/sh", "-c", line, NULL}, out, err), 1);
+        assert_contains(err, "the output can not be written; make room, or send it elsewhere\n");
+    }
+}
+
 static void test_help(void **state)
 {
-    static const char *const commands[] = {"run", "check", "migrate", "adopt", "query", "replay", "config"};
+    static const char *const commands[] = {"run",    "check",   "migrate", "adopt",   "query",  "replay",
+                                           "status", "list",    "history", "explain", "retry",  "park",
+                                           "unpark", "resolve", "approve", "pause",   "resume", "halt",
+                                           "lift",   "audit",   "config"};
     (void)state;
     assert_int_equal(COMMAND("--version"), 0);
     assert_string_equal(out, "makegood " MAKEGOOD_VERSION "\n");
@@ -402,20 +418,11 @@ int main(void)
 {
 #define CLI(name) cmocka_unit_test_teardown(name, stage_teardown)
     const struct CMUnitTest tests[] = {
-        CLI(test_check_good),
-        CLI(test_check_file),
-        CLI(test_check_secret),
-        CLI(test_check_mapping),
-        CLI(test_check_database),
-        CLI(test_check_warns),
-        CLI(test_check_order),
-        CLI(test_migrate),
-        CLI(test_migrate_at_once),
-        CLI(test_migrate_refused),
-        CLI(test_adopt),
-        CLI(test_config),
-        CLI(test_help),
-        CLI(test_misuse),
+        CLI(test_check_good),      CLI(test_check_file),     CLI(test_check_secret),
+        CLI(test_check_mapping),   CLI(test_check_database), CLI(test_check_warns),
+        CLI(test_check_order),     CLI(test_migrate),        CLI(test_migrate_at_once),
+        CLI(test_migrate_refused), CLI(test_adopt),          CLI(test_config),
+        CLI(test_output_is_lost),  CLI(test_help),           CLI(test_misuse),
     };
     return cmocka_run_group_tests(tests, world_open, world_close);
 }
