@@ -90,21 +90,23 @@ static const char *text_of(const json_t *row, const char *key)
 /* What the table shows of a question: a few words in place of thirty columns. */
 static void query_sum_up(json_t *row)
 {
-    char text[256];
-    int http = (int)json_integer_value(json_object_get(row, "http_status"));
-    snprintf(text, sizeof(text), "%s%s%.80s%s", text_of(row, "evidence"), *text_of(row, "code") ? " " : "",
-             text_of(row, "code"),
-             json_is_false(json_object_get(row, "authentic")) ? " (not authentic)" : "");
-    if (http && http != 200)
-        snprintf(text + strlen(text), sizeof(text) - strlen(text), " HTTP %d", http);
-    json_object_set_new(row, "heard", json_string(text));
-    snprintf(text, sizeof(text), "%s%s%s", text_of(row, "verdict"), *text_of(row, "reason") ? ":" : "",
-             text_of(row, "reason"));
-    json_object_set_new(row, "decided", json_string(text));
-    snprintf(text, sizeof(text), "%s%s%s", text_of(row, "status_before"),
-             *text_of(row, "status_after") ? " -> " : "", text_of(row, "status_after"));
-    bool changed = strcmp(text_of(row, "status_before"), text_of(row, "status_after")) != 0;
-    json_object_set_new(row, "status", json_string(changed ? text : text_of(row, "status_before")));
+    char http[24] = "";
+    int status = (int)json_integer_value(json_object_get(row, "http_status"));
+    const char *before = text_of(row, "status_before");
+    const char *after = text_of(row, "status_after");
+    bool changed = strcmp(before, after) != 0;
+    if (status && status != 200)
+        snprintf(http, sizeof(http), " HTTP %d", status);
+    json_object_set_new(
+        row, "heard",
+        json_sprintf("%s%s%s%s%s", text_of(row, "evidence"), *text_of(row, "code") ? " " : "",
+                     text_of(row, "code"),
+                     json_is_false(json_object_get(row, "authentic")) ? " (not authentic)" : "", http));
+    json_object_set_new(row, "decided",
+                        json_sprintf("%s%s%s", text_of(row, "verdict"), *text_of(row, "reason") ? ":" : "",
+                                     text_of(row, "reason")));
+    json_object_set_new(
+        row, "status", json_sprintf("%s%s%s", before, changed && *after ? " -> " : "", changed ? after : ""));
     json_object_set(row, "who", json_object_get(row, "instance"));
     json_object_set(row, "note", json_object_get(row, "detail"));
 }

@@ -98,6 +98,16 @@ static int park_work(struct desk *desk, const struct options *options)
 
 /* --- ending by hand ------------------------------------------------------------------------------------------ */
 
+/* What the database answered, for people. */
+static const char *ending_sentence(const char *outcome)
+{
+    if (strcmp(outcome, "already") == 0)
+        return ", it was so already by the same payment";
+    if (strcmp(outcome, "left") == 0)
+        return ", the attempt is over; the order stays as it is, for another attempt lives or it was closed";
+    return "";
+}
+
 static int ending_tell(PGresult *result, const char *what, const struct options *options)
 {
     const char *outcome = PQgetvalue(result, 0, 0);
@@ -114,7 +124,8 @@ static int ending_tell(PGresult *result, const char *what, const struct options 
     } else if (waits) {
         printf("%s would wait for a second operator; nothing was done\n", what);
     } else {
-        printf("%s: %s%s\n", what, outcome, options->dry_run ? " (tried, and taken back)" : "");
+        printf("%s: %s%s%s\n", what, outcome, ending_sentence(outcome),
+               options->dry_run ? " (tried, and taken back)" : "");
     }
     return waits ? EXIT_LOOK : 0;
 }

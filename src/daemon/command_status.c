@@ -67,12 +67,11 @@ static size_t living(const json_t *overview)
 
 __attribute__((format(printf, 2, 3))) static void attention_add(json_t *attention, const char *format, ...)
 {
-    char text[512];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof(text), format, arguments);
+    json_array_append_new(attention,
+                          json_vsprintf(format, arguments)); /* notes may be long: nothing is cut */
     va_end(arguments);
-    json_array_append_new(attention, json_string(text));
 }
 
 static void channel_attend(json_t *attention, const json_t *overview, const json_t *channel)
@@ -148,13 +147,20 @@ static const struct table_column instance_columns[] = {{"DAEMON", "instance", CE
 /* "12.34 CNY + 5.00 USD" */
 static json_t *risk_say(const json_t *channel)
 {
-    char text[256] = "";
+    json_t *told = json_string("");
     const char *currency;
     const json_t *sum;
     json_object_foreach(json_object_get(channel, "at_risk"), currency, sum)
-        snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s %s", *text ? " + " : "",
-                 text_of(sum, "text"), currency);
-    return json_string(text);
+    {
+        const char *before = json_string_value(told);
+        json_t *longer =
+            json_sprintf("%s%s%s %s", before, *before ? " + " : "", text_of(sum, "text"), currency);
+        if (!longer)
+            break;
+        json_decref(told);
+        told = longer;
+    }
+    return told;
 }
 
 static json_t *channel_row(const json_t *overview, json_t *channel)

@@ -1,6 +1,7 @@
 /* The operator's desk: see desk.h. */
 #include "daemon/desk.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/say.h"
@@ -20,6 +21,33 @@ static struct door door_choose(const struct config *config, bool owner)
     return (struct door){config->database_url, "database.url"};
 }
 
+/* SQL's own sentences begin with the program's name, which is said anyway. */
+static const char *own_sentence(const char *message)
+{
+    static const char prefix[] = "makegood: ";
+    size_t length = strlen(prefix);
+    return strncmp(message, prefix, length) == 0 ? message + length : NULL;
+}
+
+static void on_notice(void *self, const PGresult *result)
+{
+    struct desk *desk = self;
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    if (!severity || strcmp(severity, "WARNING") != 0 || !message || !own_sentence(message))
+        return;
+    say_fault("%s", own_sentence(message));
+    desk->warned = true;
+}
+
+static int desk_work(struct desk *desk, const struct options *options,
+                     int (*work)(struct desk *desk, const struct options *options))
+{
+    PQsetNoticeReceiver(desk->db.connection, on_notice, desk);
+    int code = work(desk, options);
+    return code == EXIT_SUCCESS && desk->warned ? EXIT_LOOK : code;
+}
+
 static int desk_open(const struct options *options, const char *command, bool owner,
                      int (*work)(struct desk *desk, const struct options *options))
 {
@@ -34,7 +62,7 @@ static int desk_open(const struct options *options, const char *command, bool ow
     }
     struct door door = door_choose(desk.config, owner);
     if (db_open(&desk.db, door.url, command, desk.config->connect_timeout_ms))
-        code = work(&desk, options);
+        code = desk_work(&desk, options, work);
     else
         say_fault("%s: %s; correct it, or start the database", door.key, desk.db.message);
     db_close(&desk.db);
@@ -55,14 +83,12 @@ int desk_run_as_owner(const struct options *options, const char *command,
     return desk_open(options, command, true, work);
 }
 
-/* SQL's own sentences begin with the program's name, which is said anyway. */
 static void failure_say(const struct db *db)
 {
-    static const char prefix[] = "makegood: ";
     const char *message = db->message;
     const char *state = db->sqlstate;
-    if (strncmp(message, prefix, strlen(prefix)) == 0)
-        say_fault("%s", message + strlen(prefix));
+    if (own_sentence(message))
+        say_fault("%s", own_sentence(message));
     else if (strcmp(state, "42501") == 0)
         say_fault("the role %s may not do this; GRANT makegood_operator TO %s (or makegood_reader, to look)",
                   PQuser(db->connection), PQuser(db->connection));

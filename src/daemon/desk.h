@@ -12,9 +12,11 @@
 struct desk {
     struct config *config;
     struct db db;
+    bool warned; /* the database warned of something, which was said */
 };
 
-/* Opens the desk for a command, lets it work, and clears up. The exit code. */
+/* Opens the desk for a command, lets it work, and clears up. The exit code; something
+ * that the database warned of is something to look at. */
 int desk_run(const struct options *options, const char *command,
              int (*work)(struct desk *desk, const struct options *options));
 

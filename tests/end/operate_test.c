@@ -273,6 +273,53 @@ static void test_pause_and_halt(void **state)
     assert_int_equal(COMMAND("lift", NOTE), 3);
 }
 
+/* A note as long as notes may be, and of more than one byte a character, hides nothing. */
+static void test_a_long_note_is_told_whole(void **state)
+{
+    char note[1000];
+    (void)state;
+    scene();
+    for (size_t i = 0; i + 3 < sizeof(note); i += 3)
+        memcpy(note + i, "\xe5\x81\x9c", 4);
+    assert_int_equal(COMMAND("halt", "--note", note), 0);
+    assert_int_equal(COMMAND("status"), 3);
+    assert_contains(out, "! everything is halted by end_alice");
+    assert_contains(out, note);
+    assert_contains(out, "makegood lift ends that");
+    assert_int_equal(COMMAND("lift", NOTE), 0);
+}
+
+/* Whoever stops everything is told when something still may end. */
+static void test_a_halt_that_waits_says_so(void **state)
+{
+    (void)state;
+    scene();
+    daemon_stop(0);
+    db_do(stage.db, "BEGIN");
+    db_do(stage.db, "SELECT makegood.may_end()");
+    assert_int_equal(COMMAND("halt", NOTE), 3);
+    assert_contains(err, "makegood: a settlement takes long; it may still end some orders");
+    assert_contains(out, "everything is halted");
+    db_do(stage.db, "ROLLBACK");
+}
+
+/* The order stays when another attempt of it lives; that is said, not named by a word. */
+static void test_an_attempt_ends_and_the_order_stays(void **state)
+{
+    (void)state;
+    scene();
+    db_do(stage.db, "SELECT makegood.track(p_order_no => 'ORD-000001', p_channel => 'main', p_amount_minor "
+                    "=> l.amount_minor,"
+                    " p_currency => l.currency, p_number => 'another', p_attempt => '2')"
+                    " FROM makegood.lost_order AS l WHERE l.order_no = 'ORD-000001'");
+    assert_int_equal(COMMAND("resolve", "ORD-000001", "--as", "closed", NOTE, "--attempt",
+                             db_text(stage.db, "SELECT min(attempt_id) FROM makegood.lost_order"
+                                               " WHERE order_no = 'ORD-000001'")),
+                     0);
+    assert_contains(out, "the order stays as it is");
+    assert_string_equal(status_of(1), "paying");
+}
+
 static void test_a_dry_run_leaves_no_trace(void **state)
 {
     (void)state;
@@ -342,6 +389,9 @@ int main(void)
         TEST(test_retry_park_unpark),
         TEST(test_two_logins_resolve),
         TEST(test_pause_and_halt),
+        TEST(test_a_long_note_is_told_whole),
+        TEST(test_a_halt_that_waits_says_so),
+        TEST(test_an_attempt_ends_and_the_order_stays),
         TEST(test_a_dry_run_leaves_no_trace),
         TEST(test_the_audit_holds),
     };
