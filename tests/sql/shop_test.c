@@ -193,6 +193,34 @@ static void currencies_have_the_decimals_that_c_gives_them(void **state)
     PQfinish(db);
 }
 
+/* The statement that begins so, up to a mark of the page's. */
+static void statement_do(PGconn *db, const char *page, const char *begin)
+{
+    const char *at = strstr(page, begin);
+    assert_non_null(at);
+    db_do(db, "%.*s", (int)strcspn(at, "`"), at);
+}
+
+/* Everybody copies the first example. */
+static void the_readmes_examples_run(void **state)
+{
+    static const char *const files[] = {SOURCE_DIR "/README.md", SOURCE_DIR "/README.zh-CN.md"};
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        static char page[65536];
+        PGconn *db = db_open(KIOSK, "t_shop");
+        FILE *file = fopen(files[i], "re");
+        assert_non_null(file);
+        page[fread(page, 1, sizeof page - 1, file)] = '\0';
+        fclose(file);
+        db_do(db, "BEGIN");
+        statement_do(db, page, "SELECT makegood.track(");
+        statement_do(db, page, "SELECT makegood.resolve(");
+        db_do(db, "ROLLBACK");
+        PQfinish(db);
+    }
+}
+
 int run_shop_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +232,7 @@ int run_shop_tests(void)
         cmocka_unit_test(tracking_at_last_ends_being_untrackable),
         cmocka_unit_test(resolve_takes_that_attempt_and_leaves_the_others),
         cmocka_unit_test(resolve_needs_a_number_where_several_attempts_could_be_meant),
+        cmocka_unit_test(the_readmes_examples_run),
         cmocka_unit_test(currencies_have_the_decimals_that_c_gives_them),
     };
     return cmocka_run_group_tests_name("sql shop", tests, NULL, NULL);
