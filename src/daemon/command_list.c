@@ -7,6 +7,7 @@
 #include "base/quantity.h"
 #include "daemon/desk.h"
 #include "daemon/explain.h"
+#include "daemon/lanes.h"
 #include "daemon/mask.h"
 #include "daemon/say.h"
 #include "daemon/table.h"
@@ -81,30 +82,24 @@ static const struct table_column history_columns[] = {
     {"OUTCOME", "outcome", CELL_TEXT}, {"STATUS", "status", CELL_TEXT},
     {"NOTE", "note", CELL_TEXT},       {.title = NULL}};
 
-static const char *text_of(const json_t *row, const char *key)
-{
-    const char *text = json_string_value(json_object_get(row, key));
-    return text ? text : "";
-}
-
 /* What the table shows of a question: a few words in place of thirty columns. */
 static void query_sum_up(json_t *row)
 {
     char http[24] = "";
     int status = (int)json_integer_value(json_object_get(row, "http_status"));
-    const char *before = text_of(row, "status_before");
-    const char *after = text_of(row, "status_after");
+    const char *before = member_text(row, "status_before");
+    const char *after = member_text(row, "status_after");
     bool changed = strcmp(before, after) != 0;
     if (status && status != 200)
         snprintf(http, sizeof(http), " HTTP %d", status);
     json_object_set_new(
         row, "heard",
-        json_sprintf("%s%s%s%s%s", text_of(row, "evidence"), *text_of(row, "code") ? " " : "",
-                     text_of(row, "code"),
+        json_sprintf("%s%s%s%s%s", member_text(row, "evidence"), *member_text(row, "code") ? " " : "",
+                     member_text(row, "code"),
                      json_is_false(json_object_get(row, "authentic")) ? " (not authentic)" : "", http));
     json_object_set_new(row, "decided",
-                        json_sprintf("%s%s%s", text_of(row, "verdict"), *text_of(row, "reason") ? ":" : "",
-                                     text_of(row, "reason")));
+                        json_sprintf("%s%s%s", member_text(row, "verdict"),
+                                     *member_text(row, "reason") ? ":" : "", member_text(row, "reason")));
     json_object_set_new(
         row, "status", json_sprintf("%s%s%s", before, changed && *after ? " -> " : "", changed ? after : ""));
     json_object_set(row, "who", json_object_get(row, "instance"));
@@ -118,11 +113,11 @@ static void rows_sum_up(json_t *rows)
     json_array_foreach(rows, i, row)
     {
         char at[20];
-        if (strcmp(text_of(row, "kind"), "query") == 0)
+        if (strcmp(member_text(row, "kind"), "query") == 0)
             query_sum_up(row);
         else
             json_object_set(row, "decided", json_object_get(row, "action"));
-        snprintf(at, sizeof(at), "%.19s", text_of(row, "at"));
+        snprintf(at, sizeof(at), "%.19s", member_text(row, "at"));
         json_object_set_new(row, "at", json_string(at));
     }
 }
@@ -156,8 +151,8 @@ static void sentences_print(const json_t *attempt, const json_t *sentences)
 {
     size_t i;
     const json_t *sentence;
-    printf("%s on %s\n", text_of(attempt, "order_no"),
-           *text_of(attempt, "channel") ? text_of(attempt, "channel") : "no channel");
+    printf("%s on %s\n", member_text(attempt, "order_no"),
+           *member_text(attempt, "channel") ? member_text(attempt, "channel") : "no channel");
     json_array_foreach(sentences, i, sentence)
     {
         char *tame = text_tame(json_string_value(sentence));
@@ -176,7 +171,7 @@ static int explain_work(struct desk *desk, const struct options *options)
         return EXIT_FAULT;
     json_array_foreach(rows, i, row)
     {
-        json_t *sentences = explain_attempt(row, desk_policy(desk, text_of(row, "channel")));
+        json_t *sentences = explain_attempt(row, desk_policy(desk, member_text(row, "channel")));
         json_object_set_new(row, "sentences", sentences);
         if (!options->json)
             sentences_print(row, sentences);

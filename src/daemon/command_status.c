@@ -8,60 +8,10 @@
 
 #include "base/quantity.h"
 #include "daemon/desk.h"
+#include "daemon/lanes.h"
 #include "daemon/mask.h"
 #include "daemon/say.h"
 #include "daemon/table.h"
-
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
-static json_int_t number_of(const json_t *object, const char *key)
-{
-    return json_integer_value(json_object_get(object, key));
-}
-
-/* --- what the daemons say ------------------------------------------------------------------------------------ */
-
-/* What the living instances say of a channel, added up. */
-struct lanes {
-    json_int_t rate;
-    json_int_t concurrency;
-    bool breaker_open;
-    bool doubted;
-    const char *held;
-};
-
-static struct lanes lanes_add_up(const json_t *overview, const char *channel)
-{
-    struct lanes sum = {0};
-    size_t i;
-    const json_t *instance;
-    json_array_foreach(json_object_get(overview, "instances"), i, instance)
-    {
-        const json_t *lane = json_object_get(json_object_get(instance, "lanes"), channel);
-        if (!json_is_true(json_object_get(instance, "lives")) || !lane)
-            continue;
-        sum.rate += number_of(lane, "rate");
-        sum.concurrency += number_of(lane, "concurrency");
-        sum.breaker_open |= strcmp(text_of(lane, "breaker"), "open") == 0;
-        sum.doubted |= json_is_true(json_object_get(lane, "doubted"));
-        sum.held = *text_of(lane, "held") ? text_of(lane, "held") : sum.held;
-    }
-    return sum;
-}
-
-static size_t living(const json_t *overview)
-{
-    size_t count = 0;
-    size_t i;
-    const json_t *instance;
-    json_array_foreach(json_object_get(overview, "instances"), i, instance) count +=
-        json_is_true(json_object_get(instance, "lives"));
-    return count;
-}
 
 /* --- what to look at ----------------------------------------------------------------------------------------- */
 
@@ -77,7 +27,7 @@ __attribute__((format(printf, 2, 3))) static void attention_add(json_t *attentio
 static void channel_attend(json_t *attention, const json_t *overview, const json_t *channel)
 {
     size_t parked = 0;
-    const char *name = text_of(channel, "channel");
+    const char *name = member_text(channel, "channel");
     const char *reason;
     const json_t *count;
     const json_t *paused = json_object_get(channel, "paused");
@@ -86,7 +36,7 @@ static void channel_attend(json_t *attention, const json_t *overview, const json
         (size_t)json_integer_value(count);
     if (json_is_object(paused))
         attention_add(attention, "%s is paused by %s: %s; makegood resume %s ends that", name,
-                      text_of(paused, "by"), text_of(paused, "note"), name);
+                      member_text(paused, "by"), member_text(paused, "note"), name);
     if (lanes.breaker_open)
         attention_add(attention, "%s does not answer: its breaker is open", name);
     if (lanes.doubted)
@@ -98,7 +48,8 @@ static void channel_attend(json_t *attention, const json_t *overview, const json
     if (parked > 0)
         attention_add(attention, "%zu orders of %s are parked; makegood list --parked%s%s shows them", parked,
                       *name ? name : "no channel", *name ? " --channel " : "", name);
-    if (number_of(channel, "waiting") > 0 && living(overview) > 0 && lanes.concurrency == 0 && !lanes.held)
+    if (member_number(channel, "waiting") > 0 && lanes_living(overview) > 0 && lanes.concurrency == 0 &&
+        !lanes.held)
         attention_add(attention, "orders of %s wait, and no living daemon asks it", name);
 }
 
@@ -111,8 +62,8 @@ static json_t *attention_make(const json_t *overview)
     const json_t *channel;
     if (json_is_object(halted))
         attention_add(attention, "everything is halted by %s: %s; makegood lift ends that",
-                      text_of(halted, "by"), text_of(halted, "note"));
-    if (living(overview) == 0)
+                      member_text(halted, "by"), member_text(halted, "note"));
+    if (lanes_living(overview) == 0)
         attention_add(attention, "no daemon lives; start one, as systemctl start makegood");
     json_array_foreach(json_object_get(overview, "channels"), i, channel)
         channel_attend(attention, overview, channel);
@@ -154,7 +105,7 @@ static json_t *risk_say(const json_t *channel)
     {
         const char *before = json_string_value(told);
         json_t *longer =
-            json_sprintf("%s%s%s %s", before, *before ? " + " : "", text_of(sum, "text"), currency);
+            json_sprintf("%s%s%s %s", before, *before ? " + " : "", member_text(sum, "text"), currency);
         if (!longer)
             break;
         json_decref(told);
@@ -166,7 +117,7 @@ static json_t *risk_say(const json_t *channel)
 static json_t *channel_row(const json_t *overview, json_t *channel)
 {
     json_t *row = json_copy(channel);
-    struct lanes lanes = lanes_add_up(overview, text_of(channel, "channel"));
+    struct lanes lanes = lanes_add_up(overview, member_text(channel, "channel"));
     json_object_update(row, json_object_get(channel, "lately"));
     json_object_set_new(row, "at_risk", risk_say(channel));
     json_object_set_new(row, "rate", json_integer(lanes.rate));
@@ -185,7 +136,7 @@ static void parked_rows(json_t *rows, const json_t *channel)
     const json_t *count;
     json_object_foreach(json_object_get(channel, "parked"), reason, count)
         json_array_append_new(rows, json_pack("{ss ss sO}", "reason", reason, "channel",
-                                              text_of(channel, "channel"), "orders", count));
+                                              member_text(channel, "channel"), "orders", count));
 }
 
 static void section_print(const struct table_column *columns, json_t *rows)
@@ -203,8 +154,9 @@ static void status_print(const json_t *overview, const json_t *attention)
     json_t *parked = json_array();
     size_t i;
     json_t *item;
-    printf("makegood at %.19s: schema %d, %zu daemon%s alive\n", text_of(overview, "at"),
-           (int)number_of(overview, "schema"), living(overview), living(overview) == 1 ? "" : "s");
+    printf("makegood at %.19s: schema %d, %zu daemon%s alive\n", member_text(overview, "at"),
+           (int)member_number(overview, "schema"), lanes_living(overview),
+           lanes_living(overview) == 1 ? "" : "s");
     json_array_foreach(attention, i, item)
     {
         char *tame = text_tame(json_string_value(item));

@@ -9,20 +9,10 @@
 
 #include "base/quantity.h"
 #include "core/schedule.h"
+#include "daemon/lanes.h"
 #include "daemon/table.h"
 #include "makegood/decide.h"
 #include "makegood/verdict.h"
-
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
-static int64_t number_of(const json_t *object, const char *key)
-{
-    return json_integer_value(json_object_get(object, key));
-}
 
 __attribute__((format(printf, 2, 3))) static void add(json_t *sentences, const char *format, ...)
 {
@@ -42,10 +32,11 @@ __attribute__((format(printf, 2, 3))) static void add(json_t *sentences, const c
 static void add_attempt(json_t *sentences, const json_t *attempt)
 {
     char age[SPAN_BYTES];
-    span_format(number_of(attempt, "age_s"), age);
-    add(sentences, "Attempt %" PRId64 ", %s %s, number %s, tracked %s ago.", number_of(attempt, "attempt_id"),
-        text_of(attempt, "amount"), text_of(attempt, "currency"),
-        *text_of(attempt, "number") ? text_of(attempt, "number") : "not known", age);
+    span_format(member_number(attempt, "age_s"), age);
+    add(sentences, "Attempt %" JSON_INTEGER_FORMAT ", %s %s, number %s, tracked %s ago.",
+        member_number(attempt, "attempt_id"), member_text(attempt, "amount"),
+        member_text(attempt, "currency"),
+        *member_text(attempt, "number") ? member_text(attempt, "number") : "not known", age);
 }
 
 static void add_last(json_t *sentences, const json_t *attempt)
@@ -55,11 +46,12 @@ static void add_last(json_t *sentences, const json_t *attempt)
         add(sentences, "It was never asked about.");
         return;
     }
-    const char *code = text_of(last, "code");
+    const char *code = member_text(last, "code");
     add(sentences, "Last heard at %.19s: %s%s%s%s%s; decided %s by the rule %s%s%s.",
-        text_of(last, "logged_at"), text_of(last, "evidence"), *code ? " (" : "", code, *code ? ")" : "",
-        json_is_false(json_object_get(last, "authentic")) ? ", not authentic" : "", text_of(last, "verdict"),
-        text_of(last, "rule"), *text_of(last, "detail") ? ", " : "", text_of(last, "detail"));
+        member_text(last, "logged_at"), member_text(last, "evidence"), *code ? " (" : "", code,
+        *code ? ")" : "", json_is_false(json_object_get(last, "authentic")) ? ", not authentic" : "",
+        member_text(last, "verdict"), member_text(last, "rule"), *member_text(last, "detail") ? ", " : "",
+        member_text(last, "detail"));
 }
 
 /* --- why not yet --------------------------------------------------------------------------------------------- */
@@ -67,13 +59,13 @@ static void add_last(json_t *sentences, const json_t *attempt)
 static void add_parked(json_t *sentences, const json_t *attempt)
 {
     enum park_reason reason;
-    const char *word = text_of(attempt, "reason");
-    const char *order = text_of(attempt, "order_no");
-    add(sentences, "It is parked since %.19s as %s: %s.", text_of(attempt, "parked_at"), word,
+    const char *word = member_text(attempt, "reason");
+    const char *order = member_text(attempt, "order_no");
+    add(sentences, "It is parked since %.19s as %s: %s.", member_text(attempt, "parked_at"), word,
         park_reason_parse(word, &reason) ? park_reason_sentence(reason)
                                          : "a reason that this program does not know");
-    if (*text_of(attempt, "detail"))
-        add(sentences, "%s.", text_of(attempt, "detail"));
+    if (*member_text(attempt, "detail"))
+        add(sentences, "%s.", member_text(attempt, "detail"));
     add(sentences,
         "Nothing happens until a person decides: makegood retry %s asks again, makegood resolve %s ends it "
         "by hand.",
@@ -86,7 +78,7 @@ static bool add_hold(json_t *sentences, const json_t *attempt, const char *key, 
     const json_t *hold = json_object_get(attempt, key);
     if (!json_is_object(hold))
         return false;
-    add(sentences, "%s by %s: %s. %s", what, text_of(hold, "by"), text_of(hold, "note"), mend);
+    add(sentences, "%s by %s: %s. %s", what, member_text(hold, "by"), member_text(hold, "note"), mend);
     return true;
 }
 
@@ -114,12 +106,12 @@ static bool add_holds(json_t *sentences, const json_t *attempt, const struct pol
 static void add_next(json_t *sentences, const json_t *attempt, bool held)
 {
     char span[SPAN_BYTES];
-    int64_t due_in_s = number_of(attempt, "due_in_s");
+    int64_t due_in_s = member_number(attempt, "due_in_s");
     const char *when = held ? "once that is over" : "as soon as a daemon has room";
     span_format(due_in_s < 0 ? -due_in_s : due_in_s, span);
-    if (strcmp(text_of(attempt, "state"), "asked") == 0)
+    if (strcmp(member_text(attempt, "state"), "asked") == 0)
         add(sentences, "%s is asking about it right now; if it dies, another one does in %s.",
-            text_of(attempt, "claimed_by"), span);
+            member_text(attempt, "claimed_by"), span);
     else if (due_in_s <= 0)
         add(sentences, "It is due since %s, and asked about %s.", span, when);
     else
@@ -130,12 +122,12 @@ static void add_next(json_t *sentences, const json_t *attempt, bool held)
 
 static void order_make(const json_t *attempt, struct lost_order *out)
 {
-    *out = (struct lost_order){.age_ms = number_of(attempt, "age_s") * 1000,
+    *out = (struct lost_order){.age_ms = member_number(attempt, "age_s") * 1000,
                                .left_ms = NO_END,
-                               .answers = (int)number_of(attempt, "answers")};
-    snprintf(out->method, sizeof(out->method), "%s", text_of(attempt, "method"));
+                               .answers = (int)member_number(attempt, "answers")};
+    snprintf(out->method, sizeof(out->method), "%s", member_text(attempt, "method"));
     if (json_is_integer(json_object_get(attempt, "left_s")))
-        out->left_ms = number_of(attempt, "left_s") * 1000;
+        out->left_ms = member_number(attempt, "left_s") * 1000;
 }
 
 static void add_pace(json_t *sentences, const json_t *attempt, const struct policy *policy,
@@ -143,7 +135,7 @@ static void add_pace(json_t *sentences, const json_t *attempt, const struct poli
 {
     char text[QUANTITY_TEXT_BYTES];
     const struct schedule *schedule = schedule_of(policy, order, 0);
-    int64_t errors = number_of(attempt, "errors");
+    int64_t errors = member_number(attempt, "errors");
     if (errors > 0) {
         quantity_format_duration(schedule_after_error_ms(policy, (int)errors), text);
         add(sentences,
@@ -168,7 +160,7 @@ static void add_end(json_t *sentences, const json_t *attempt, const struct polic
     const char *then = decide_may_close(policy, order) ? "the channel is asked to close it"
                                                        : "it is parked as unclosable if it is still pending";
     span_format((left_ms < 0 ? -left_ms : left_ms) / 1000, span);
-    if (strcmp(text_of(attempt, "phase"), "tail") == 0)
+    if (strcmp(member_text(attempt, "phase"), "tail") == 0)
         add(sentences,
             "Its order is closed; it is asked about a few times more, because a late payment may show up.");
     else if (left_ms > 0)
@@ -185,7 +177,7 @@ json_t *explain_attempt(const json_t *attempt, const struct policy *policy)
         return NULL;
     add_attempt(sentences, attempt);
     add_last(sentences, attempt);
-    if (strcmp(text_of(attempt, "state"), "parked") == 0) {
+    if (strcmp(member_text(attempt, "state"), "parked") == 0) {
         add_parked(sentences, attempt);
         return sentences;
     }
