@@ -234,6 +234,7 @@ RETURNS TABLE (attempt_id bigint, token uuid, claimed_us bigint, order_no text, 
                channel_data text, amount_minor bigint, currency text, method text, age_ms bigint, left_ms bigint,
                phase text, answers integer, errors integer, unknowns integer, claims integer)
 LANGUAGE plpgsql SECURITY DEFINER ROWS 500 SET search_path = pg_catalog, makegood, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   channels text[];
@@ -273,6 +274,7 @@ CREATE OR REPLACE FUNCTION settle(
   p_last boolean[], p_detail text[])
 RETURNS TABLE (place integer, upto integer, outcome text, reason text)
 LANGUAGE plpgsql SECURITY DEFINER ROWS 500 SET search_path = pg_catalog, makegood, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE
