@@ -164,14 +164,18 @@ static void sentences_print(const json_t *attempt, const json_t *sentences)
 static int explain_work(struct desk *desk, const struct options *options)
 {
     json_t *rows = desk_rows(desk, "SELECT * FROM makegood.explain($1)", 1, options->operands);
+    json_t *overviews = rows ? desk_rows(desk, "SELECT makegood.overview()", 0, NULL) : NULL;
     size_t count = json_array_size(rows);
     size_t i;
     json_t *row;
-    if (!rows)
+    if (!overviews) {
+        json_decref(rows);
         return EXIT_FAULT;
+    }
     json_array_foreach(rows, i, row)
     {
-        json_t *sentences = explain_attempt(row, desk_policy(desk, member_text(row, "channel")));
+        json_t *sentences = explain_attempt(row, desk_policy(desk, member_text(row, "channel")),
+                                            json_array_get(overviews, 0));
         json_object_set_new(row, "sentences", sentences);
         if (!options->json)
             sentences_print(row, sentences);
@@ -181,6 +185,7 @@ static int explain_work(struct desk *desk, const struct options *options)
     else if (count == 0)
         printf("No attempt to pay order %s waits or is parked; makegood history %s tells how it ended.\n",
                options->operands[0], options->operands[0]);
+    json_decref(overviews);
     json_decref(rows);
     return count > 0 ? 0 : EXIT_LOOK;
 }

@@ -31,12 +31,14 @@ static void channel_attend(json_t *attention, const json_t *overview, const json
     const char *reason;
     const json_t *count;
     const json_t *paused = json_object_get(channel, "paused");
+    const char *until = member_text(paused, "until");
     struct lanes lanes = lanes_add_up(overview, name);
     json_object_foreach(json_object_get(channel, "parked"), reason, count) parked +=
         (size_t)json_integer_value(count);
     if (json_is_object(paused))
-        attention_add(attention, "%s is paused by %s: %s; makegood resume %s ends that", name,
-                      member_text(paused, "by"), member_text(paused, "note"), name);
+        attention_add(attention, "%s is paused by %s%s%.19s: %s; makegood resume %s ends that", name,
+                      member_text(paused, "by"), *until ? " until " : "", until, member_text(paused, "note"),
+                      name);
     if (lanes.breaker_open)
         attention_add(attention, "%s does not answer: its breaker is open", name);
     if (lanes.doubted)
@@ -48,6 +50,9 @@ static void channel_attend(json_t *attention, const json_t *overview, const json
     if (parked > 0)
         attention_add(attention, "%zu orders of %s are parked; makegood list --parked%s%s shows them", parked,
                       *name ? name : "no channel", *name ? " --channel " : "", name);
+    if (json_is_true(json_object_get(channel, "more")))
+        attention_add(attention, "%s has more than 100000 lost orders; its figures are at least what is told",
+                      name);
     if (member_number(channel, "waiting") > 0 && lanes_living(overview) > 0 && lanes.concurrency == 0 &&
         !lanes.held)
         attention_add(attention, "orders of %s wait, and no living daemon asks it", name);

@@ -7,8 +7,8 @@
 
 #include "makegood/policy.h"
 
-/* attempt: a row of the schema's explain(); policy: of its channel, NULL where the configuration has none. A new array of
- * texts; NULL without memory. */
-json_t *explain_attempt(const json_t *attempt, const struct policy *policy);
+/* attempt: a row of the schema's explain(); policy: of its channel, NULL where the configuration has none; overview: what the
+ * schema's overview() answers. A new array of texts; NULL without memory. */
+json_t *explain_attempt(const json_t *attempt, const struct policy *policy, const json_t *overview);
 
 #endif

@@ -116,6 +116,8 @@ static void test_status(void **state)
     wait_for(WAIT_MS, "SELECT max(seen_at) < clock_timestamp() - interval '6 s' FROM makegood.instance");
     assert_int_equal(COMMAND("status"), 3);
     assert_contains(out, "! no daemon lives");
+    assert_int_equal(COMMAND("explain", "ORD-000001"), 0);
+    assert_contains(out, "No daemon lives: nobody asks.");
 }
 
 static void test_list(void **state)
@@ -258,7 +260,8 @@ static void test_pause_and_halt(void **state)
     assert_int_equal(COMMAND("pause", "main", "--for", "1h", NOTE), 0);
     wait_for_log(0, "event=channel_held channel=main detail=paused", WAIT_MS);
     assert_int_equal(COMMAND("status"), 3);
-    assert_contains(out, "! main is paused by end_alice: told so by the bank");
+    assert_contains(out, "! main is paused by end_alice until 2");
+    assert_contains(out, ": told so by the bank; makegood resume main ends that");
     assert_int_equal(COMMAND("resume", "main", NOTE), 0);
     assert_int_equal(COMMAND("resume", "main", NOTE), 3);
     wait_for_log(0, "event=channel_freed channel=main", WAIT_MS);
