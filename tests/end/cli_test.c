@@ -366,17 +366,18 @@ static void test_output_is_lost(void **state)
     }
 }
 
+static const char *const commands[] = {"run",    "check",   "migrate", "adopt",   "query",  "replay",
+                                       "status", "list",    "history", "explain", "retry",  "park",
+                                       "unpark", "resolve", "approve", "pause",   "resume", "halt",
+                                       "lift",   "audit",   "config",  NULL};
+
 static void test_help(void **state)
 {
-    static const char *const commands[] = {"run",    "check",   "migrate", "adopt",   "query",  "replay",
-                                           "status", "list",    "history", "explain", "retry",  "park",
-                                           "unpark", "resolve", "approve", "pause",   "resume", "halt",
-                                           "lift",   "audit",   "config"};
     (void)state;
     assert_int_equal(COMMAND("--version"), 0);
     assert_string_equal(out, "makegood " MAKEGOOD_VERSION "\n");
     assert_int_equal(COMMAND("--help"), 0);
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+    for (size_t i = 0; commands[i]; i++) {
         char synopsis[64];
         snprintf(synopsis, sizeof(synopsis), "makegood %s", commands[i]);
         assert_int_equal(COMMAND("--help"), 0);
@@ -385,6 +386,41 @@ static void test_help(void **state)
         assert_contains(out, synopsis);
         assert_string_equal(err, "");
     }
+}
+
+/* What TAB gives behind these words; "_" is an empty one. In the folder of the sample configuration. */
+static const char *completed(const char *words)
+{
+    char script[1024];
+    snprintf(script, sizeof(script),
+             "set -f; . " SOURCE_DIR "/config/completion/makegood; cd " SOURCE_DIR
+             "/config; COMP_WORDS=(%s %s);"
+             " COMP_WORDS=(\"${COMP_WORDS[@]/#_/}\"); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _makegood;"
+             " printf '%%s ' \"${COMPREPLY[@]}\"",
+             makegood_program, words);
+    assert_int_equal(run((const char *const[]){"/bin/bash", "-c", script, NULL}, out, err), 0);
+    assert_string_equal(err, "");
+    return out;
+}
+
+static void test_completion(void **state)
+{
+    (void)state;
+    assert_string_equal(completed("re"), "replay retry resolve resume ");
+    assert_string_equal(completed("bank --led"), "--ledger ");
+    assert_string_equal(completed("resolve --"),
+                        "--as --trade-no --channel --attempt --note --dry-run --json --help ");
+    assert_string_equal(completed("replay --sav"), " "); /* another command's, which its help speaks of */
+    assert_string_equal(completed("resolve --as _"), "paid closed ");
+    assert_string_equal(completed("audit -c f v"), "verify ");
+    assert_string_equal(completed("status -c makegood.y"), "makegood.yaml ");
+    assert_string_equal(completed("replay -c f chan"), "channels ");
+    assert_string_equal(completed("pause -c f --note ch"), " "); /* a text is no file */
+    assert_string_equal(completed("list --json _"), " ");
+    assert_string_equal(completed("nonsense --"), "--help ");
+    completed("_");
+    for (const char *const *command = commands; *command; command++)
+        assert_contains(out, *command);
 }
 
 static void assert_misuse(int code, const char *what)
@@ -422,7 +458,8 @@ int main(void)
         CLI(test_check_mapping),   CLI(test_check_database), CLI(test_check_warns),
         CLI(test_check_order),     CLI(test_migrate),        CLI(test_migrate_at_once),
         CLI(test_migrate_refused), CLI(test_adopt),          CLI(test_config),
-        CLI(test_output_is_lost),  CLI(test_help),           CLI(test_misuse),
+        CLI(test_output_is_lost),  CLI(test_help),           CLI(test_completion),
+        CLI(test_misuse),
     };
     return cmocka_run_group_tests(tests, world_open, world_close);
 }
