@@ -58,15 +58,16 @@ static bool is_in_maintenance(const struct policy *policy, int64_t utc_s)
     return false;
 }
 
-static void channels_hold(struct daemon *daemon, bool halted, const char *paused)
+/* As it was heard last; also when a channel is new, or a window has begun. */
+void daemon_channels_hold(struct daemon *daemon)
 {
     const struct config *config = daemon->config;
     for (int i = 0; i < config->channel_count; i++) {
         const struct policy *policy = &config->policies[i];
         const char *why = NULL;
-        if (halted)
+        if (daemon->halted)
             why = "halted";
-        else if (word_is_among(paused, policy->channel))
+        else if (daemon->paused && word_is_among(daemon->paused, policy->channel))
             why = "paused";
         else if (is_in_maintenance(policy, (int64_t)time(NULL)))
             why = "maintenance";
@@ -95,6 +96,17 @@ static void engine_let(struct daemon *daemon)
     engine_poke(daemon->engine);
 }
 
+static void held_take(struct daemon *daemon, bool halted, const char *paused)
+{
+    char *names = strdup(paused); /* without memory: what was heard last */
+    if (names) {
+        free(daemon->paused);
+        daemon->paused = names;
+        daemon->halted = halted;
+    }
+    daemon_channels_hold(daemon);
+}
+
 static void schema_is_old(struct daemon *daemon)
 {
     if (!daemon->alone)
@@ -103,7 +115,7 @@ static void schema_is_old(struct daemon *daemon)
             "run `makegood migrate`; until then nothing can be paused, and several daemons share no limits",
             NULL);
     daemon->alone = true;
-    channels_hold(daemon, false, "");
+    held_take(daemon, false, "");
     engine_let(daemon);
 }
 
@@ -116,7 +128,7 @@ static void on_heard(void *self, const struct heard *heard, enum failure failure
     if (heard) {
         daemon->alone = false;
         share_take(daemon, heard->place, heard->living);
-        channels_hold(daemon, heard->halted, heard->paused);
+        held_take(daemon, heard->halted, heard->paused);
         engine_let(daemon);
     } else if (failure == FAILURE_SCHEMA) {
         schema_is_old(daemon);
@@ -132,7 +144,7 @@ static void on_beat(uv_timer_t *timer)
     if (daemon->beating || daemon->stopping)
         return;
     if (daemon->alone && ++daemon->beats_missed % 60 != 0) { /* somebody may migrate meanwhile */
-        channels_hold(daemon, false, "");
+        daemon_channels_hold(daemon);
         return;
     }
     char *lanes = lanes_tell(daemon);

@@ -43,6 +43,8 @@ struct daemon {
     bool alone;        /* the schema knows no beating */
     int place, living; /* of what it heard last; 0 of 0: nothing yet */
     unsigned beats, beats_missed;
+    bool halted; /* heard last */
+    char *paused;
     int exit_code;
     uint64_t turns, turns_fed; /* the watchdog is fed when turns moved */
     uint64_t queries_told;
@@ -70,6 +72,7 @@ void daemon_verify(struct daemon *daemon);
 void daemon_faults_log(const struct faults *faults, const char *event);
 
 /* beat.c */
+void daemon_channels_hold(struct daemon *daemon);
 void daemon_beat_start(struct daemon *daemon);
 void daemon_beat_stop(struct daemon *daemon);
 

@@ -60,6 +60,7 @@ static int config_take(struct daemon *daemon, struct config *next)
     struct config *old = daemon->config;
     daemon->config = next;
     log_start((enum log_priority)next->log_level, getenv("JOURNAL_STREAM") != NULL);
+    daemon_channels_hold(daemon);
     daemon_drop_config(daemon, old);
     store_announce(daemon->store, next->policies, next->channel_count);
     return 0;
@@ -240,6 +241,7 @@ static void parts_destroy(struct daemon *daemon)
             config_drop(daemon->errands[i].config);
     engine_destroy(daemon->engine);
     free(daemon->errands);
+    free(daemon->paused);
 }
 
 int command_run(const struct options *options)

@@ -90,6 +90,20 @@ static void check_closing(struct world *world, const struct node *node, const st
                 node->index, policy->channel, grant->attempt);
 }
 
+/* What was under way before goes on. */
+static void check_steering(struct world *world, const struct node *node, const struct watch *watch,
+                           int channel)
+{
+    const struct policy *policy = &node->policies[channel];
+    int share = (policy->concurrency + node->living - 1 - node->place) / node->living;
+    if (node->held[channel])
+        violate(world, INVARIANT_STEERED, "node %d asks channel %s, which is held back", node->index,
+                policy->channel);
+    if (node->living > 1 && watch->asking >= share)
+        violate(world, INVARIANT_STEERED, "node %d has %d questions under way on channel %s, its share is %d",
+                node->index, watch->asking + 1, policy->channel, share);
+}
+
 void bounds_ask(struct world *world, struct node *node, struct slot *slot, int channel)
 {
     const struct policy *policy = &node->policies[channel];
@@ -103,6 +117,7 @@ void bounds_ask(struct world *world, struct node *node, struct slot *slot, int c
     if (world->now - grant->claimed_at > node->config.lease_ms)
         violate(world, INVARIANT_BOUNDS, "node %d begins a question %lld ms after its claim, past the lease",
                 node->index, (long long)(world->now - grant->claimed_at));
+    check_steering(world, node, watch, channel);
     node->asking++;
     if (++watch->asking > policy->concurrency)
         violate(world, INVARIANT_BOUNDS, "node %d has %d questions under way on channel %s", node->index,

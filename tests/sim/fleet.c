@@ -83,6 +83,14 @@ static void watch_forgive(const struct world *world, struct watch *watch)
         (struct watch){.asking = watch->asking, .found_at = watch->found_at, .trouble_since = world->now};
 }
 
+/* The daemon does so whenever it may matter: an engine forgets channels that it does not serve. */
+static void node_hold(const struct world *world, struct node *node, int channel, bool held)
+{
+    node->held[channel] = held;
+    if (world->sabotage != SABOTAGE_DEAF_HOLD)
+        engine_hold(node->engine, channel_names[channel], held ? "paused" : NULL);
+}
+
 void node_configure(struct world *world, struct node *node, bool faithful)
 {
     struct policy before[CHANNELS_MAX];
@@ -102,6 +110,29 @@ void node_configure(struct world *world, struct node *node, bool faithful)
         node->config.batch_size > node->batch_most ? node->config.batch_size : node->batch_most;
     int result = engine_configure(node->engine, config_for(world, node), node_clock(world, node));
     assert(result == 0);
+    for (int i = 0; i < world->plan.channels; i++)
+        node_hold(world, node, i, node->held[i]);
+    node_advance(world, node);
+}
+
+/* ---- steering ---- */
+
+static void node_share(const struct world *world, struct node *node, int place, int living)
+{
+    node->place = place;
+    node->living = living;
+    if (world->sabotage != SABOTAGE_DEAF_SHARE)
+        engine_share(node->engine, place, living, node_clock(world, node));
+}
+
+/* What a beat brings: a channel is held back or freed, instances came or went. Faithful: nothing is held, it is alone. */
+void node_steer(struct world *world, struct node *node, bool faithful)
+{
+    for (int i = 0; i < world->plan.channels; i++)
+        if (faithful || prng_chance(&world->prng, 50))
+            node_hold(world, node, i, !faithful && prng_chance(&world->prng, 50));
+    int living = faithful ? 1 : (int)prng_between(&world->prng, 1, 4);
+    node_share(world, node, (int)prng_between(&world->prng, 0, living - 1), living);
     node_advance(world, node);
 }
 
@@ -120,6 +151,9 @@ void node_start(struct world *world, struct node *node)
     for (int i = 0; i < CHANNELS_MAX; i++)
         node->watches[i] = (struct watch){.found_at = -1, .trouble_since = world->now};
     config_restore(world, node);
+    memset(node->held, 0, sizeof(node->held));
+    node->place = 0;
+    node->living = 1;
     node->batch_most = node->config.batch_size;
     int result = engine_create(&node->engine, config_for(world, node), &fleet_operations, node,
                                prng_next(&world->prng));

@@ -18,6 +18,7 @@
     X(FENCE, "fence", "only the newest claim of a row may change it")                                       \
     X(BURN, "burn", "only authentic answers use up an attempt")                                             \
     X(BOUNDS, "bounds", "slots, concurrency and batches stay within what was configured")                   \
+    X(STEERED, "steered", "a channel that is held back is not asked, and no instance exceeds its share")    \
     X(PACE, "pace", "token bucket and Retry-After are obeyed")                                              \
     X(BREAKER, "breaker", "an open breaker lets single probes through, a halted channel is not asked")      \
     X(ALONE, "alone", "a row that may be killing us is asked alone")                                        \
@@ -53,6 +54,8 @@ ENUM_DECLARE(invariant)
     X(ASK_TWICE, BOUNDS, "every question is sent twice")                                                 \
     X(LIE_CONCURRENCY, BOUNDS, "the engine is told a higher concurrency")                                \
     X(LIE_BATCH, BOUNDS, "the engine is told a larger batch")                                            \
+    X(DEAF_HOLD, STEERED, "the engine is not told that a channel is held back")                          \
+    X(DEAF_SHARE, STEERED, "the engine is not told of the other instances")                              \
     X(LIE_RATE, PACE, "the engine is told a higher rate")                                                \
     X(HIDE_RETRY_AFTER, PACE, "the engine is not told of Retry-After")                                   \
     X(DEAF_BREAKER, BREAKER, "the engine is told a breaker that never opens")                            \
@@ -86,6 +89,7 @@ enum sabotage {
     X(STOP, "stop")                   \
     X(STALL, "stall")                 \
     X(CONFIGURE, "configure")         \
+    X(STEER, "steer")                 \
     X(CLOCK, "clock")                 \
     X(DATABASE_DOWN, "database_down") \
     X(DATABASE_UP, "database_up")     \

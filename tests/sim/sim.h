@@ -96,7 +96,8 @@ enum fault_family {
     FAULT_NOISE = 1 << 13,
     FAULT_TWO_ATTEMPTS = 1 << 14,
     FAULT_SLOW_DATABASE = 1 << 15,
-    FAULT_FAMILIES = 1 << 16,
+    FAULT_STEER = 1 << 16,
+    FAULT_FAMILIES = 1 << 17,
 };
 
 struct plan {
@@ -301,6 +302,9 @@ struct node {
     struct engine_config config;
     struct policy policies[CHANNELS_MAX];
     bool serves[CHANNELS_MAX];
+    bool held[CHANNELS_MAX]; /* back, by an operator */
+    int place;               /* among so many living instances, or so it was told */
+    int living;
     struct watch watches[CHANNELS_MAX];
     struct slot slots[SLOTS_MAX];
     int asking;
@@ -404,6 +408,7 @@ void node_crash(struct world *world, struct node *node);
 void node_stop(struct world *world, struct node *node);
 void node_wake(struct world *world, struct node *node);
 void node_configure(struct world *world, struct node *node, bool faithful);
+void node_steer(struct world *world, struct node *node, bool faithful);
 void node_answer(struct world *world, struct node *node, int slot);
 void node_advance(struct world *world, struct node *node);
 int64_t node_clock(const struct world *world, const struct node *node);

@@ -239,6 +239,7 @@ void timeline_make(struct world *world)
     schedule_some(world, FAULT_STOPS, 3, EVENT_STOP);
     schedule_some(world, FAULT_STALLS, 3, EVENT_STALL);
     schedule_some(world, FAULT_CONFIGURE, 6, EVENT_CONFIGURE);
+    schedule_some(world, FAULT_STEER, 8, EVENT_STEER);
     schedule_windows(world, FAULT_DATABASE_DOWN, 8000, EVENT_DATABASE_DOWN, EVENT_DATABASE_UP);
     schedule_windows(world, FAULT_SCHEMA, 10000, EVENT_SCHEMA_BROKEN, EVENT_SCHEMA_MENDED);
     schedule_outages(world);

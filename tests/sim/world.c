@@ -77,8 +77,10 @@ static void happen_calm(struct world *world)
     for (int i = 0; i < world->plan.channels; i++)
         if (!world->plan.dead[i])
             world->bank.outage[i] = EVIDENCE_NONE;
-    for (int i = 0; i < world->plan.nodes; i++)
+    for (int i = 0; i < world->plan.nodes; i++) {
         world_schedule(world, 0, EVENT_CONFIGURE, i, 0, 0);
+        world_schedule(world, 0, EVENT_STEER, i, 0, 0);
+    }
     world_schedule(world, world->plan.liveness_ms, EVENT_DEADLINE, -1, 0, ACT_CALM);
 }
 
@@ -171,6 +173,9 @@ static void happen_to_node(struct world *world, const struct event *event)
     case EVENT_CONFIGURE:
         node_configure(world, node, world->act != ACT_FAULTS);
         break;
+    case EVENT_STEER:
+        node_steer(world, node, world->act != ACT_FAULTS);
+        break;
     case EVENT_ANSWER:
         node_answer(world, node, event->subject);
         break;
@@ -191,7 +196,7 @@ static bool event_is_for_now(struct world *world, const struct event *event)
     if (event->kind == EVENT_START)
         return true;
     bool fate = event->kind == EVENT_CRASH || event->kind == EVENT_STOP || event->kind == EVENT_STALL ||
-                event->kind == EVENT_CONFIGURE; /* strikes whoever lives */
+                event->kind == EVENT_CONFIGURE || event->kind == EVENT_STEER; /* strikes whoever lives */
     bool meant = node->engine && (fate || event->life == node->life);
     if (event->kind == EVENT_WAKE)
         meant = meant && (uint64_t)event->extra == node->wake;

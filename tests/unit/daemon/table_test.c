@@ -11,7 +11,7 @@
 
 static const struct table_column columns[] = {{"NAME", "name", CELL_TEXT}, {"COUNT", "count", CELL_NUMBER},
                                               {"AGE", "age", CELL_SPAN},   {"SHARE", "share", CELL_SHARE},
-                                              {"NOTE", "note", CELL_TEXT}, {NULL}};
+                                              {"NOTE", "note", CELL_TEXT}, {.title = NULL}};
 
 static void check(const char *rows_text, const char *expected)
 {
