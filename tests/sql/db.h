@@ -98,6 +98,7 @@ int run_audit_tests(void);
 int run_steer_tests(void);
 int run_look_tests(void);
 int run_operate_tests(void);
+int run_crowd_tests(void);
 int run_resolve_tests(void);
 int run_upgrade_tests(void);
 
