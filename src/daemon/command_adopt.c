@@ -17,7 +17,7 @@ static bool adopt_is_sound(const struct config *config, const struct options *op
     if (!config_mapping_has(config->mapping, "created_at"))
         say_fault("adopt needs to know how old an order is; map the column order_table.created_at, then run "
                   "makegood migrate");
-    else if (options->channel && !config_channel(config, options->channel))
+    else if (options->channel && !config_policy(config, options->channel))
         say_fault("%s has no channel %.40s; name one that it has", config->file, options->channel);
     else if (!options->channel && !mapped)
         say_fault(
@@ -60,7 +60,7 @@ int command_adopt(const struct options *options)
         return EXIT_MISUSE;
     }
     faults_init(&faults);
-    if (config_load(&config, options->config_file, &faults) < 0)
+    if (config_load_sealed(&config, options->config_file, &faults) < 0)
         say_faults(stderr, &faults);
     else if (adopt_is_sound(config, options))
         code = adopt_run(config, options, since_ms);

@@ -174,7 +174,7 @@ static int explain_work(struct desk *desk, const struct options *options)
     }
     json_array_foreach(rows, i, row)
     {
-        json_t *sentences = explain_attempt(row, desk_policy(desk, member_text(row, "channel")),
+        json_t *sentences = explain_attempt(row, config_policy(desk->config, member_text(row, "channel")),
                                             json_array_get(overviews, 0));
         json_object_set_new(row, "sentences", sentences);
         if (!options->json)

@@ -275,7 +275,7 @@ int command_migrate(const struct options *options)
     struct config *config = NULL;
     faults_init(&faults);
     int code = 1;
-    if (config_load(&config, options->config_file, &faults) < 0)
+    if (config_load_sealed(&config, options->config_file, &faults) < 0)
         say_faults(stderr, &faults);
     else
         code = migrate(config);

@@ -187,7 +187,8 @@ static void config_make(struct config_reader *reader, const struct config_slot *
     config_layer_begin(reader);
     config_checks_run(reader, &draft);
     config_own(reader, config, &draft);
-    password_make(reader, config, draft.page_password_file);
+    if (!reader->sealed)
+        password_make(reader, config, draft.page_password_file);
     channels_make(reader, config, &draft);
     config_layer_begin(reader);
     config->mapping = config_mapping_make(reader, root);
@@ -195,7 +196,7 @@ static void config_make(struct config_reader *reader, const struct config_slot *
         reader->error = -ENOMEM;
 }
 
-static int text_load(struct config *config, const char *name, const struct file_text *file,
+static int text_load(struct config *config, const char *name, const struct file_text *file, bool sealed,
                      struct faults *faults)
 {
     struct config_lines lines;
@@ -205,7 +206,7 @@ static int text_load(struct config *config, const char *name, const struct file_
     if (result == 0)
         result = config_tree_load(&tree, name, file->text, file->bytes, faults);
     if (result == 0) {
-        struct config_reader reader = {.file = name, .lines = &lines, .faults = faults};
+        struct config_reader reader = {.file = name, .lines = &lines, .faults = faults, .sealed = sealed};
         config_make(&reader, config_tree_root(tree), config);
         config_reader_finish(&reader);
         result = reader.error;
@@ -227,7 +228,7 @@ static void faults_sort(struct faults *faults)
     }
 }
 
-int config_load(struct config **out, const char *file, struct faults *faults)
+static int file_load(struct config **out, const char *file, bool sealed, struct faults *faults)
 {
     struct file_text text = {0};
     struct config *config = calloc(1, sizeof(*config));
@@ -236,7 +237,7 @@ int config_load(struct config **out, const char *file, struct faults *faults)
         return -ENOMEM;
     int result = file_read(file, &text, faults);
     if (result == 0)
-        result = text_load(config, file, &text, faults);
+        result = text_load(config, file, &text, sealed, faults);
     file_text_drop(&text);
     config->references = 1;
     if (result == 0)
@@ -245,6 +246,16 @@ int config_load(struct config **out, const char *file, struct faults *faults)
         config_drop(config);
     faults_sort(faults);
     return result;
+}
+
+int config_load(struct config **out, const char *file, struct faults *faults)
+{
+    return file_load(out, file, false, faults);
+}
+
+int config_load_sealed(struct config **out, const char *file, struct faults *faults)
+{
+    return file_load(out, file, true, faults);
 }
 
 struct config *config_hold(struct config *config)
@@ -286,7 +297,15 @@ void config_drop(struct config *config)
 const struct channel *config_channel(const struct config *config, const char *name)
 {
     for (int i = 0; i < config->channel_count; i++)
-        if (strcmp(config->channels[i]->name, name) == 0)
+        if (config->channels[i] && strcmp(config->channels[i]->name, name) == 0)
             return config->channels[i];
+    return NULL;
+}
+
+const struct policy *config_policy(const struct config *config, const char *name)
+{
+    for (int i = 0; i < config->channel_count; i++)
+        if (strcmp(config->policies[i].channel, name) == 0)
+            return &config->policies[i];
     return NULL;
 }

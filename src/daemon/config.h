@@ -43,10 +43,14 @@ struct config {
 
 /* 0 and a configuration with one reference; -EINVAL and at least one fault; -ENOMEM. */
 int config_load(struct config **out, const char *file, struct faults *faults);
+/* The same without secrets and without channels, which are NULL: for those who talk to the database alone, and may not read
+ * what the daemon reads. */
+int config_load_sealed(struct config **out, const char *file, struct faults *faults);
 struct config *config_hold(struct config *config);
 void config_drop(struct config *config); /* the last one wipes secrets and frees */
 
 const struct channel *config_channel(const struct config *config, const char *name); /* or NULL */
+const struct policy *config_policy(const struct config *config, const char *name);   /* likewise */
 
 /* `makegood config`: every key for people, and `makegood config --sample`: the commented sample file. */
 void config_print_keys(FILE *out);

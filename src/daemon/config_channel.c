@@ -140,6 +140,13 @@ static void closing_settle(struct config_reader *reader, struct channel_draft *d
         config_blame(reader, path, "this channel can not be asked to close anything; remove the key");
 }
 
+/* As the channel itself says once it is made. */
+static bool can_close(enum channel_type type, const struct channel_draft *draft)
+{
+    return type == CHANNEL_ALIPAY || type == CHANNEL_WECHATPAY ||
+           (type == CHANNEL_HTTP && draft->spec.close.url);
+}
+
 struct channel *config_channel_make(struct config_reader *reader, struct channel_draft *draft,
                                     const char *prefix)
 {
@@ -156,6 +163,10 @@ struct channel *config_channel_make(struct config_reader *reader, struct channel
     enum channel_type type = CHANNEL_HTTP;
     if (draft->type && !channel_type_parse(draft->type, &type))
         return NULL; /* blamed already */
+    if (reader->sealed) {
+        draft->policy.can_close = can_close(type, draft);
+        return NULL;
+    }
     faults_init(&faults);
     if (makers[type](&channel, &material, draft, &faults) == -ENOMEM)
         reader->error = -ENOMEM;

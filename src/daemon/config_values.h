@@ -14,6 +14,7 @@ struct config_reader {
     struct config_block *blocks;
     size_t settled; /* faults of earlier layers: their paths are not blamed again */
     int error;      /* 0, -EINVAL, -ENOMEM (stays) */
+    bool sealed;    /* no secret is read, and no channel is made */
 };
 
 /* Fills *out; texts in it belong to the tree, lists to the reader. What is at fault is left at zero. */

@@ -55,7 +55,7 @@ static int desk_open(const struct options *options, const char *command, bool ow
     struct desk desk = {0};
     int code = EXIT_FAULT;
     faults_init(&faults);
-    if (config_load(&desk.config, options->config_file, &faults) < 0) {
+    if (config_load_sealed(&desk.config, options->config_file, &faults) < 0) {
         say_faults(stderr, &faults);
         faults_finish(&faults);
         return EXIT_FAULT;
@@ -121,14 +121,6 @@ json_t *desk_rows(struct desk *desk, const char *sql, int count, const char *con
     }
     PQclear(result);
     return rows;
-}
-
-const struct policy *desk_policy(const struct desk *desk, const char *channel)
-{
-    for (int i = 0; channel && i < desk->config->channel_count; i++)
-        if (strcmp(desk->config->policies[i].channel, channel) == 0)
-            return &desk->config->policies[i];
-    return NULL;
 }
 
 void json_say(const json_t *document)

@@ -10,7 +10,7 @@
 #include "daemon/db.h"
 
 struct desk {
-    struct config *config;
+    struct config *config; /* sealed: operators need no secret of a channel */
     struct db db;
     bool warned; /* the database warned of something, which was said */
 };
@@ -29,8 +29,6 @@ PGresult *desk_ask(struct desk *desk, const char *sql, int count, const char *co
 
 /* Of a query whose first column is JSON: an array of its rows. NULL: it failed, which was said. */
 json_t *desk_rows(struct desk *desk, const char *sql, int count, const char *const *values);
-
-const struct policy *desk_policy(const struct desk *desk, const char *channel); /* or NULL */
 
 /* A JSON document on stdout. */
 void json_say(const json_t *document);

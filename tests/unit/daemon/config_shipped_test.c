@@ -3,6 +3,7 @@
  * anew in every run by the openssl command. */
 #include "shipped.h"
 
+#include <errno.h>
 #include <glob.h>
 
 /* ---- every file ---- */
@@ -20,6 +21,39 @@ static void every_shipped_channel_loads(void **state)
         assert_string_equal(name, found.gl_pathv[i]);
         assert_int_equal(config->channel_count, 1);
         config_drop(config);
+    }
+    globfree(&found);
+}
+
+/* Who talks to the database alone needs no secret, and gets the same policies. */
+static void no_secret_is_needed_beside_the_database(void **state)
+{
+    char away[128];
+    glob_t found;
+    (void)state;
+    snprintf(away, sizeof(away), "%s/away", world.fixture.folder);
+    assert_int_equal(glob(SHIPPED "*.yaml", 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        struct faults faults;
+        struct config *sealed = NULL;
+        struct config *whole = shipped_load(found.gl_pathv[i], NULL, NULL);
+        const struct policy *policy = &whole->policies[0];
+        faults_init(&faults);
+        assert_int_equal(rename(world.keys, away), 0);
+        assert_int_equal(config_load(&sealed, world.fixture.file, &faults), -EINVAL);
+        faults_finish(&faults);
+        faults_init(&faults);
+        assert_int_equal(config_load_sealed(&sealed, world.fixture.file, &faults), 0);
+        assert_int_equal(rename(away, world.keys), 0);
+        assert_string_equal(sealed->policies[0].channel, policy->channel);
+        assert_int_equal(sealed->policies[0].can_close, policy->can_close);
+        assert_int_equal(sealed->policies[0].horizon_ms, policy->horizon_ms);
+        assert_int_equal(sealed->policies[0].schedule.length, policy->schedule.length);
+        assert_string_equal(sealed->mapping, whole->mapping);
+        assert_null(config_channel(sealed, policy->channel));
+        faults_finish(&faults);
+        config_drop(sealed);
+        config_drop(whole);
     }
     globfree(&found);
 }
@@ -124,6 +158,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_shipped_channel_loads),
+        cmocka_unit_test(no_secret_is_needed_beside_the_database),
         cmocka_unit_test(files_show_the_keys_of_their_type),
         cmocka_unit_test(wechat_pay_has_a_policy_of_its_own),
         cmocka_unit_test(alipay_has_two_modes),
