@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bank/payer.h"
 #include "bank/provider.h"
 #include "bank/seal.h"
 
@@ -134,10 +135,10 @@ static void error_say(const struct question *question, const struct report *repo
                       const char *sub_code, struct answer *out)
 {
     char node[256];
-    snprintf(
-        node, sizeof(node),
-        "{\"code\":\"%s\",\"msg\":\"Business Failed\",\"sub_code\":\"%s\",\"sub_msg\":\"makegood bank\"}",
-        code, sub_code);
+    snprintf(node, sizeof(node),
+             "{\"code\":\"%s\",\"msg\":\"Business Failed\",\"sub_code\":\"%s\",\"sub_msg\":\"of " PAYER_NAME
+             "\"}",
+             code, sub_code);
     signed_say(question, report->forgery, node, out);
 }
 
@@ -153,12 +154,14 @@ static void order_say(const struct question *question, const struct report *repo
         snprintf(paid, sizeof(paid), ",\"send_pay_date\":\"%s\"", when);
     if (strcmp(report->currency, "cny") != 0)
         snprintf(currency, sizeof(currency), ",\"trans_currency\":\"USD\",\"settle_currency\":\"USD\"");
-    snprintf(
-        node, sizeof(node),
-        "{\"code\":\"10000\",\"msg\":\"Success\",\"buyer_pay_amount\":\"%s\",\"out_trade_no\":\"%.*s\"%s%s,"
-        "\"total_amount\":\"%s\",\"trade_no\":\"2088%.*s\",\"trade_status\":\"%s\"}",
-        was_paid ? total : "0.00", report->number_length, report->number, paid, currency, total,
-        report->number_length, report->number, states[report->word]);
+    snprintf(node, sizeof(node),
+             "{\"code\":\"10000\",\"msg\":\"Success\",\"buyer_logon_id\":\"" PAYER_LOGIN
+             "\",\"buyer_pay_amount\":\"%s\","
+             "\"buyer_user_id\":\"" PAYER_USER "\",\"buyer_user_name\":\"" PAYER_NAME
+             "\",\"out_trade_no\":\"%.*s\"%s%s,"
+             "\"total_amount\":\"%s\",\"trade_no\":\"2088%.*s\",\"trade_status\":\"%s\"}",
+             was_paid ? total : "0.00", report->number_length, report->number, paid, currency, total,
+             report->number_length, report->number, states[report->word]);
     signed_say(question, report->forgery, node, out);
 }
 

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bank/payer.h"
+
 void answer_print(struct answer *out, unsigned status, const char *type, const char *format, ...)
 {
     va_list arguments;
@@ -37,11 +39,13 @@ bool answer_broken(enum word word, const char *number, int length, struct answer
 {
     if (word == WORD_HTML)
         answer_print(out, 200, "text/html",
-                     "<html><body><h1>Welcome to the guest network</h1></body></html>\n");
+                     "<html><body><h1>Welcome to the guest network, " PAYER_NAME "</h1></body></html>\n");
     else if (word == WORD_BAD_GATEWAY)
         answer_print(out, 502, "text/html", "<html><body><h1>502 Bad Gateway</h1></body></html>\n");
     else if (word == WORD_GARBAGE)
-        answer_print(out, 200, "application/json", "{\"id\":\"%.*s\",\"status\":\"succeeded\",\"amount_rec",
+        answer_print(out, 200, "application/json",
+                     "{\"id\":\"%.*s\",\"receipt_email\":\"" PAYER_EMAIL
+                     "\",\"status\":\"succeeded\",\"amount_rec",
                      length, number);
     else
         return false;
@@ -90,8 +94,8 @@ static void charge_put(const struct intent *intent, const char *number, int leng
                        size_t bytes, char *out)
 {
     snprintf(out, bytes,
-             "{\"id\":\"ch_%.*s\",\"object\":\"charge\",\"refunded\":%s,\"amount_refunded\":%" PRId64
-             ",\"disputed\":%s}",
+             "{\"id\":\"ch_%.*s\",\"object\":\"charge\",\"billing_details\":" PAYER_BILLING
+             ",\"refunded\":%s,\"amount_refunded\":%" PRId64 ",\"disputed\":%s}",
              length, number, text_of(intent->refunded), amount * intent->refunded_halves / 2,
              text_of(intent->disputed));
 }
@@ -102,13 +106,14 @@ static void intent_write(const struct ledger *ledger, const struct order *order,
     const char *number = ledger_number(ledger, order);
     const char *currency = order->currency;
     int64_t amount = order->amount_minor + intent->amount_more;
-    char charge[256] = "null";
+    char charge[400] = "null";
     if (intent->charged)
         charge_put(intent, number, order->number_length, amount, sizeof charge, charge);
     if (intent->currency_other)
         currency = strcmp(currency, "usd") == 0 ? "eur" : "usd";
     answer_print(out, 200, "application/json",
-                 "{\"id\":\"%.*s\",\"object\":\"payment_intent\",\"amount\":%" PRId64
+                 "{\"id\":\"%.*s\",\"object\":\"payment_intent\",\"client_secret\":\"" PAYER_CLIENT_SECRET
+                 "\",\"receipt_email\":\"" PAYER_EMAIL "\",\"amount\":%" PRId64
                  ",\"amount_received\":%" PRId64
                  ",\"currency\":\"%s\",\"latest_charge\":%s,\"livemode\":false,"
                  "\"metadata\":{\"order_no\":\"%.*s\"},\"status\":\"%s\"}",
@@ -139,7 +144,7 @@ void answer_error(unsigned status, struct answer *out)
         {400, "invalid_request_error", "payment_intent_unexpected_state",
          "You cannot cancel this PaymentIntent because of its status"},
         {401, "invalid_request_error", "api_key_invalid", "Invalid API key provided"},
-        {404, "invalid_request_error", "resource_missing", "No such payment_intent"},
+        {404, "invalid_request_error", "resource_missing", "No such payment_intent of " PAYER_EMAIL},
         {429, "invalid_request_error", "rate_limit", "Too many requests"},
         {500, "api_error", "api_error", "An unknown error occurred"},
     };

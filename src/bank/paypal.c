@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bank/payer.h"
 #include "bank/provider.h"
 
 struct state {
@@ -24,7 +25,7 @@ static const struct state states[WORDS] = {
 static void error_say(unsigned status, const char *name, struct answer *out)
 {
     answer_print(out, status, "application/json",
-                 "{\"name\":\"%s\",\"message\":\"makegood bank\",\"debug_id\":\"90957fca61718\"}", name);
+                 "{\"name\":\"%s\",\"message\":\"of " PAYER_EMAIL "\",\"debug_id\":\"90957fca61718\"}", name);
 }
 
 static void unauthorized_say(struct answer *out)
@@ -99,11 +100,11 @@ static void order_say(const struct report *report, struct answer *out)
         snprintf(captures, sizeof(captures),
                  ",\"payments\":{\"captures\":[{\"id\":\"CAP%.*s\",\"status\":\"%s\",\"amount\":%s}]}",
                  report->number_length, report->number, state->capture, money);
-    answer_print(
-        out, 200, "application/json",
-        "{\"id\":\"%.*s\",\"intent\":\"CAPTURE\",\"status\":\"%s\",\"purchase_units\":[{\"reference_id\":"
-        "\"default\",\"amount\":%s%s}]}",
-        report->number_length, report->number, state->order, money, captures);
+    answer_print(out, 200, "application/json",
+                 "{\"id\":\"%.*s\",\"intent\":\"CAPTURE\",\"status\":\"%s\",\"payer\":" PAYER_OF_ORDER
+                 ",\"purchase_units\":[{\"reference_id\":"
+                 "\"default\",\"amount\":%s%s}]}",
+                 report->number_length, report->number, state->order, money, captures);
 }
 
 static void order_tell(const struct question *question, const struct report *report, struct answer *out)

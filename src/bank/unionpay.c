@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bank/payer.h"
 #include "bank/provider.h"
 #include "bank/seal.h"
 
@@ -82,7 +83,7 @@ static void result_say(const struct question *question, enum word forgery, const
                        struct form *form, struct answer *out)
 {
     static char version[] = "5.1.0", encoding[] = "UTF-8", method[] = "01", zero[] = "00", biz[] = "000000",
-                access[] = "0", message[] = "makegood bank";
+                access[] = "0", message[] = "of " PAYER_NAME;
     pair_add(form, "version", version);
     pair_add(form, "encoding", encoding);
     pair_add(form, "signMethod", method);
@@ -99,7 +100,7 @@ static void result_say(const struct question *question, enum word forgery, const
 
 static void tell(const struct question *question, const struct report *report, struct answer *out)
 {
-    static char yuan[] = "156", dollar[] = "840";
+    static char yuan[] = "156", dollar[] = "840", card[] = PAYER_CARD;
     struct form form = {.count = 0};
     char number[65], amount[24], query[72], limit[32];
     snprintf(number, sizeof(number), "%.*s", report->number_length, report->number);
@@ -113,6 +114,7 @@ static void tell(const struct question *question, const struct report *report, s
     /* A failed try is final when the time to pay is over. */
     struct tm end = beijing_time(time(NULL) + (report->word == WORD_CLOSED ? -60 : 1800));
     strftime(limit, sizeof(limit), "%Y%m%d%H%M%S", &end);
+    pair_add(&form, "accNo", card);
     pair_add(&form, "txnAmt", amount);
     pair_add(&form, "currencyCode", strcmp(report->currency, "cny") == 0 ? yuan : dollar);
     pair_add(&form, "queryId", query);

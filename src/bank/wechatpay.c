@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bank/payer.h"
 #include "bank/provider.h"
 #include "bank/seal.h"
 
@@ -166,7 +167,8 @@ static void order_say(const struct question *question, const struct report *repo
                  report->number_length, report->number);
     answer_print(out, 200, "application/json",
                  "{\"amount\":{\"currency\":\"%s\",\"payer_currency\":\"%s\",\"payer_total\":%" PRId64
-                 ",\"total\":%" PRId64 "},%s,\"out_trade_no\":\"%.*s\",%s\"trade_state\":\"%s\","
+                 ",\"total\":%" PRId64 "},%s,\"out_trade_no\":\"%.*s\",\"payer\":{\"openid\":\"" PAYER_OPENID
+                 "\"},%s\"trade_state\":\"%s\","
                  "\"trade_type\":\"NATIVE\"}",
                  currency, currency, report->amount_minor, report->amount_minor, merchants,
                  report->number_length, report->number, paid, state);
@@ -186,7 +188,8 @@ static void close_say(const struct question *question, const struct report *repo
 static void tell(const struct question *question, const struct report *report, struct answer *out)
 {
     if (report->word == WORD_NOT_FOUND)
-        error_say(question, 404, "ORDER_NOT_EXIST", "the order does not exist", report->forgery, out);
+        error_say(question, 404, "ORDER_NOT_EXIST", "the order of " PAYER_OPENID " does not exist",
+                  report->forgery, out);
     else if (report->word == WORD_SERVER_ERROR)
         error_say(question, 500, "SYSTEM_ERROR", "the system is busy", report->forgery, out);
     else if (report->word == WORD_UNAUTHORIZED)

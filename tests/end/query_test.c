@@ -100,7 +100,7 @@ static void test_fates(void **state)
         {"rate_limited:7", 3, "asked to wait    7s\n"},
         {"server_error", 3, "HTTP 500 after"},
         {"other_order", 3, "kind             other_order"},
-        {"html", 3, "<h1>Welcome to the guest network</h1>"},
+        {"html", 3, "<h1>Welcome to the guest network, "},
         {"garbage", 3, "kind             garbage"},
         {"cut", 3, "none that is whole, though it began with HTTP 200\n"},
         {"reset", 3, "none that is whole\n"},
