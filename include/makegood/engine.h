@@ -230,7 +230,7 @@ struct lane_counters {
     uint64_t parked[PARK_REASONS];
     uint64_t held_back[VERDICT_KINDS]; /* by shadow, the cap or a halted channel: what it would have been */
     uint64_t openings;                 /* of the breaker */
-    struct histogram waits;            /* from the claim to the question */
+    struct histogram delays;           /* from the moment that an order was due to its question */
     struct histogram durations;        /* of the questions, for which somebody was asked */
 };
 

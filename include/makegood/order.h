@@ -45,6 +45,7 @@ struct lost_order {
     char currency[CURRENCY_BYTES];
     int64_t age_ms;  /* since the attempt was created, at the claim */
     int64_t left_ms; /* until it expires, at the claim: negative when past, NO_END when it names no expiry */
+    int64_t late_ms; /* for how long it had been due, at the claim; 0 where the schema does not tell */
     enum phase phase;
     int answers;  /* channel's answers so far: what uses up the schedule and the attempt limit */
     int errors;   /* errors since the last answer: what drives the error backoff */

@@ -92,7 +92,7 @@ static void job_start(struct engine *engine, struct job *job, int64_t now_ms)
     job_move(engine, job, JOB_ASKING);
     engine->view.queries++;
     lane->counters.queries++;
-    histogram_add(&lane->counters.waits, now_ms - job->claimed_at_ms);
+    histogram_add(&lane->counters.delays, job->order.late_ms + now_ms - job->claimed_at_ms);
     engine->world.ask(engine->self, job);
 }
 

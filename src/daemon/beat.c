@@ -115,6 +115,7 @@ static void schema_is_old(struct daemon *daemon)
             "run `makegood migrate`; until then nothing can be paused, and several daemons share no limits",
             NULL);
     daemon->alone = true;
+    store_tells_late(daemon->store, false);
     held_take(daemon, false, "");
     engine_let(daemon);
 }
@@ -127,6 +128,7 @@ static void on_heard(void *self, const struct heard *heard, enum failure failure
         return;
     if (heard) {
         daemon->alone = false;
+        store_tells_late(daemon->store, true);
         share_take(daemon, heard->place, heard->living);
         held_take(daemon, heard->halted, heard->paused);
         engine_let(daemon);

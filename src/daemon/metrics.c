@@ -139,9 +139,9 @@ static void durations_write(struct metric_text *text, const struct lane_view *la
     metric_durations(text, &lane->counters.durations, "channel", lane->channel);
 }
 
-static void waits_write(struct metric_text *text, const struct lane_view *lane)
+static void delays_write(struct metric_text *text, const struct lane_view *lane)
 {
-    metric_durations(text, &lane->counters.waits, "channel", lane->channel);
+    metric_durations(text, &lane->counters.delays, "channel", lane->channel);
 }
 
 struct lane_family {
@@ -161,8 +161,8 @@ static const struct lane_family families_of_lanes[] = {
     {METRIC_GAUGE, "makegood_clock_skew_seconds", "Our clock minus the channel's, of its last answer.",
      skew_write},
     {METRIC_HISTOGRAM, "makegood_query_duration_seconds", "How long questions took.", durations_write},
-    {METRIC_HISTOGRAM, "makegood_query_wait_seconds", "How long claimed orders waited to be asked about.",
-     waits_write},
+    {METRIC_HISTOGRAM, "makegood_query_delay_seconds",
+     "From the moment that an order was due to its question.", delays_write},
 };
 
 static void lane_families_write(struct metric_text *text, const struct metrics_seen *seen)

@@ -40,7 +40,8 @@ struct store {
     char *instance;
     struct line lines[LINES];
     bool up;
-    char told[256]; /* the last reason for being down, so that it is told once */
+    bool tells_late; /* the schema has claim_told() */
+    char told[256];  /* the last reason for being down, so that it is told once */
 
     bool claim_failed; /* could not even be called; told by `excuse` */
     struct parcel parcels[BATCHES_MAX];
@@ -55,6 +56,8 @@ struct store {
 
 static const struct pg_statement statement_claim = {
     "makegood_claim", "SELECT " CLAIM_COLUMNS " FROM makegood.claim($1, $2, $3, $4)", 4};
+static const struct pg_statement statement_claim_told = {
+    "makegood_claim_told", "SELECT " CLAIM_COLUMNS ", late_ms FROM makegood.claim_told($1, $2, $3, $4)", 4};
 static const struct pg_statement statement_settle = {
     "makegood_settle",
     "SELECT place, upto, outcome, reason FROM makegood.settle($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, "
@@ -168,6 +171,11 @@ static void on_claim(void *self, const struct pg_answer *answer)
         claim_read(store, answer->rows);
 }
 
+void store_tells_late(struct store *store, bool told)
+{
+    store->tells_late = told;
+}
+
 void store_claim(struct store *store, const struct claim_want *wants, int count, int64_t lease_ms)
 {
     struct pg_array *channels = &store->arrays[0];
@@ -175,6 +183,7 @@ void store_claim(struct store *store, const struct claim_want *wants, int count,
     char lease[24];
     snprintf(lease, sizeof(lease), "%" PRId64, lease_ms);
     struct pg_value values[] = {pg_text(store->instance), {0}, {0}, pg_text(lease)};
+    const struct pg_statement *statement = store->tells_late ? &statement_claim_told : &statement_claim;
     pg_array_start(channels, PG_TEXT);
     pg_array_start(limits, PG_INT4);
     for (int i = 0; i < count; i++) {
@@ -182,7 +191,7 @@ void store_claim(struct store *store, const struct claim_want *wants, int count,
         pg_array_number(limits, wants[i].limit);
     }
     if (pg_array_end(channels, &values[1]) && pg_array_end(limits, &values[2]) &&
-        pg_call(store->lines[LINE_CLAIM].pg, &statement_claim, values, on_claim, store) == 0)
+        pg_call(store->lines[LINE_CLAIM].pg, statement, values, on_claim, store) == 0)
         return;
     store->claim_failed = true;
     excuse_soon(store);

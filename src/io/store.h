@@ -36,6 +36,8 @@ int store_create(struct store **out, uv_loop_t *loop, const struct pg_options *o
 void store_destroy(struct store *store);
 bool store_is_up(const struct store *store);
 
+/* Whether the schema tells with a claim how late it is; at first: no. */
+void store_tells_late(struct store *store, bool told);
 void store_claim(struct store *store, const struct claim_want *wants, int count, int64_t lease_ms);
 void store_settle(struct store *store, struct batch *batch);
 void store_release(struct store *store, struct batch *batch);

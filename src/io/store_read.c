@@ -26,7 +26,9 @@ enum {
     AT_ERRORS,
     AT_UNKNOWNS,
     AT_CLAIMS,
-    CLAIM_WIDTH
+    CLAIM_WIDTH,
+    AT_LATE_MS = CLAIM_WIDTH, /* of claim_told() */
+    CLAIM_TOLD_WIDTH
 };
 
 /* --- one row of claim() --------------------------------------------------------------------------------- */
@@ -102,6 +104,14 @@ static bool numbers_read(const PGresult *rows, int row, struct lost_order *out, 
             column_read(rows, row, AT_LEFT_MS, INT64_MIN, NO_END - 1, &out->left_ms));
 }
 
+static bool late_read(const PGresult *rows, int row, struct lost_order *out, const char **why)
+{
+    *why = "it was not due";
+    out->late_ms = 0;
+    return PQnfields(rows) < CLAIM_TOLD_WIDTH ||
+           column_read(rows, row, AT_LATE_MS, 0, INT64_MAX / 2, &out->late_ms);
+}
+
 static bool phase_read(const PGresult *rows, int row, struct lost_order *out, const char **why)
 {
     *why = "its phase is none that this program knows";
@@ -123,14 +133,15 @@ static bool counters_read(const PGresult *rows, int row, struct lost_order *out,
 
 bool claim_is_readable(const PGresult *rows)
 {
-    return PQnfields(rows) == CLAIM_WIDTH;
+    return PQnfields(rows) == CLAIM_WIDTH || PQnfields(rows) == CLAIM_TOLD_WIDTH;
 }
 
 const char *order_read(const PGresult *rows, int row, struct lost_order *out)
 {
     const char *why;
     bool good = texts_read(rows, row, out, &why) && numbers_read(rows, row, out, &why) &&
-                phase_read(rows, row, out, &why) && counters_read(rows, row, out, &why);
+                late_read(rows, row, out, &why) && phase_read(rows, row, out, &why) &&
+                counters_read(rows, row, out, &why);
     return good ? NULL : why;
 }
 

@@ -9,6 +9,7 @@
 #include "makegood/order.h"
 #include "makegood/verdict.h"
 
+/* Of claim(); claim_told() says late_ms as well. */
 #define CLAIM_COLUMNS                                                                                  \
     "attempt_id, token, claimed_us, order_no, channel, number, channel_data, amount_minor, currency, " \
     "method, "                                                                                         \

@@ -204,12 +204,12 @@ static void check_counter(struct world *world, const struct node *node, const ch
 static void check_lane_counters(struct world *world, const struct node *node, const struct lane_view *lane)
 {
     const struct lane_counters *counters = &lane->counters;
-    uint64_t heard = 0, waits = 0;
+    uint64_t heard = 0, begun = 0;
     for (int i = 0; i < (int)EVIDENCE_KINDS; i++)
         heard += counters->evidence[i];
     for (int i = 0; i <= HISTOGRAM_BOUNDS; i++)
-        waits += counters->waits.counts[i];
-    check_counter(world, node, "questions of a lane that began", counters->queries, waits);
+        begun += counters->delays.counts[i];
+    check_counter(world, node, "questions of a lane that began", counters->queries, begun);
     check_counter(world, node, "questions of a lane", counters->queries, heard + (uint64_t)lane->asking);
     check_counter(world, node, "orders of a lane that ended", counters->ended,
                   counters->verdicts[VERDICT_PAID] + counters->verdicts[VERDICT_CLOSED] +

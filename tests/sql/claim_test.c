@@ -59,6 +59,26 @@ static void a_claim_is_a_lease_with_one_token_and_is_counted(void **state)
     PQfinish(db);
 }
 
+static void a_claim_tells_how_late_it_is(void **state)
+{
+    (void)state;
+    PGconn *db = db_open(KIOSK, "t_daemon");
+    PGconn *root = db_open(KIOSK, NULL);
+    make_due(root, "c2late", 3);
+    assert_string_equal(
+        db_ask(db, "SELECT string_agg(order_no || ' ' || late_ms / 1000, ', ' ORDER BY order_no) FROM "
+                   "makegood.claim_told('me', '{c2late}', '{9}', 60000)"),
+        "c2late-1 1, c2late-2 2, c2late-3 3");
+    db_do(root, "INSERT INTO makegood.paused_channel (channel, paused_until, paused_by, paused_note) VALUES "
+                "('c2late', 'infinity', 'me', 'x')");
+    db_do(root, "UPDATE makegood.lost_order SET due_at = now() WHERE channel = 'c2late'");
+    assert_int_equal(
+        db_number(db, "SELECT count(*) FROM makegood.claim_told('me', '{c2late}', '{9}', 60000)"), 0);
+    db_do(root, "DELETE FROM makegood.paused_channel WHERE channel = 'c2late'");
+    PQfinish(root);
+    PQfinish(db);
+}
+
 static void two_claimers_never_get_the_same_row_and_never_wait(void **state)
 {
     (void)state;
@@ -177,7 +197,7 @@ static long claim_buffers(PGconn *db, const char *channel)
     char sql[200];
     snprintf(sql, sizeof sql,
              "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM "
-             "makegood.claim('me', '{%s}', '{500}', 60000)",
+             "makegood.claim_told('me', '{%s}', '{500}', 60000)",
              channel);
     plan = PQexec(db, sql);
     assert_int_equal(PQresultStatus(plan), PGRES_TUPLES_OK);
@@ -225,6 +245,7 @@ int run_claim_tests(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_oldest_due_rows_come_first_up_to_each_channels_limit),
         cmocka_unit_test(a_claim_is_a_lease_with_one_token_and_is_counted),
+        cmocka_unit_test(a_claim_tells_how_late_it_is),
         cmocka_unit_test(two_claimers_never_get_the_same_row_and_never_wait),
         cmocka_unit_test(a_row_that_became_due_later_meanwhile_is_not_taken),
         cmocka_unit_test(release_gives_rows_back_only_under_their_token),

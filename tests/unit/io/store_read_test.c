@@ -12,7 +12,8 @@
 
 #include "io/store_read.h"
 
-#define COLUMNS 17
+#define COLUMNS      17
+#define TOLD_COLUMNS 18
 
 static const char *const good[COLUMNS] = {"7",
                                           "0b5e0bd7-2b5c-4d34-a1c5-6f6d9a3b8e10",
@@ -34,7 +35,7 @@ static const char *const good[COLUMNS] = {"7",
 
 static PGresult *rows_of(const char *const *values, int columns, int rows)
 {
-    PGresAttDesc attributes[COLUMNS] = {0};
+    PGresAttDesc attributes[TOLD_COLUMNS] = {0};
     static char name[] = "x";
     PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
     for (int i = 0; i < columns; i++)
@@ -61,11 +62,38 @@ static const char *read_with(int column, const char *value, struct lost_order *o
     return why;
 }
 
+/* claim_told() says one thing more. */
+static void test_how_late(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t late_ms; /* -1: refused */
+    } cases[] = {{"0", 0}, {"86400000", 86400000},      {"-1", -1}, {NULL, -1},
+                 {"", -1}, {"9223372036854775807", -1}, {"x", -1}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *values[TOLD_COLUMNS];
+        struct lost_order order = {.late_ms = -7};
+        memcpy(values, good, sizeof(good));
+        values[COLUMNS] = cases[i].text;
+        PGresult *rows = rows_of(values, TOLD_COLUMNS, 1);
+        assert_true(claim_is_readable(rows));
+        const char *why = order_read(rows, 0, &order);
+        if (cases[i].late_ms < 0)
+            assert_string_equal(why, "it was not due");
+        else
+            assert_null(why);
+        assert_true(cases[i].late_ms < 0 || order.late_ms == cases[i].late_ms);
+        PQclear(rows);
+    }
+}
+
 static void test_a_good_row(void **state)
 {
     struct lost_order order;
     (void)state;
     assert_null(read_with(-1, NULL, &order));
+    assert_int_equal(order.late_ms, 0);
     assert_int_equal(order.attempt_id, 7);
     assert_string_equal(order.token, good[1]);
     assert_int_equal(order.claimed_us, 1760000000123456);
@@ -230,9 +258,13 @@ static void test_backlog(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_good_row),        cmocka_unit_test(test_nulls_that_mean_none),
-        cmocka_unit_test(test_bad_rows_are_told), cmocka_unit_test(test_other_columns_are_not_a_claim),
-        cmocka_unit_test(test_outcomes),          cmocka_unit_test(test_backlog),
+        cmocka_unit_test(test_a_good_row),
+        cmocka_unit_test(test_how_late),
+        cmocka_unit_test(test_nulls_that_mean_none),
+        cmocka_unit_test(test_bad_rows_are_told),
+        cmocka_unit_test(test_other_columns_are_not_a_claim),
+        cmocka_unit_test(test_outcomes),
+        cmocka_unit_test(test_backlog),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
