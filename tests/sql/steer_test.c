@@ -379,6 +379,20 @@ static void the_shops_word_is_counted_once(void **state)
     PQfinish(shop);
 }
 
+/* Without a daemon that beats nobody takes them away: a shop fills no disk. */
+static void the_shops_words_are_bounded(void **state)
+{
+    (void)state;
+    PGconn *db = impatient();
+    db_do(db, "BEGIN; INSERT INTO makegood.shop_word SELECT 'steer-x' FROM generate_series(1, 480000)");
+    long before = db_number(db, "SELECT count(*) FROM makegood.shop_word");
+    db_do(db, "SELECT makegood.track('SW9', 'steer-x', 100, 'CNY')");
+    assert_int_equal(db_number(db, "SELECT makegood.resolve('SW9', 'steer-x')"), 1);
+    assert_int_equal(db_number(db, "SELECT count(*) FROM makegood.shop_word"), before);
+    db_do(db, "TRUNCATE makegood.shop_word; COMMIT");
+    PQfinish(db);
+}
+
 /* Both add to the same hundred channels of the same slots, which both begin; one comes from the channels' table, where
  * they lie the other way round: their order must save them. */
 static void two_that_beat_at_once_never_cross(void **state)
@@ -481,6 +495,7 @@ int run_steer_tests(void)
         TEST(counters_add_up_over_restarts),
         TEST(a_beat_whose_answer_was_lost_is_counted_once),
         TEST(the_shops_word_is_counted_once),
+        TEST(the_shops_words_are_bounded),
         TEST(two_that_beat_at_once_never_cross),
         TEST(the_first_counts_the_backlog_once_a_slot_and_forgets),
         TEST(programs_may_be_older_down_to_the_first_release),
