@@ -423,6 +423,34 @@ static void test_completion(void **state)
         assert_contains(out, *command);
 }
 
+/* What a line of an example begins with is a command, and its help knows every option that the line speaks of. */
+static void example_check(const char *line)
+{
+    char word[16];
+    if (sscanf(line, "    makegood %15[a-z]", word) != 1)
+        return;
+    assert_int_equal(COMMAND(word, "--help"), 0);
+    for (const char *at = strstr(line, " --"); at; at = strstr(at + 1, " --")) {
+        char option[32];
+        assert_int_equal(sscanf(at, " %31[a-z-]", option), 1);
+        if (!strstr(out, option))
+            fail_msg("makegood %s knows nothing of %s: %s", word, option, line);
+    }
+}
+
+static void test_the_readmes_commands(void **state)
+{
+    static const char *const files[] = {SOURCE_DIR "/README.md", SOURCE_DIR "/README.zh-CN.md"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        char *text = file_read(files[i]);
+        char *rest = text;
+        for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n"))
+            example_check(line);
+        free(text);
+    }
+}
+
 static void assert_misuse(int code, const char *what)
 {
     assert_int_equal(code, 2);
@@ -454,12 +482,12 @@ int main(void)
 {
 #define CLI(name) cmocka_unit_test_teardown(name, stage_teardown)
     const struct CMUnitTest tests[] = {
-        CLI(test_check_good),      CLI(test_check_file),     CLI(test_check_secret),
-        CLI(test_check_mapping),   CLI(test_check_database), CLI(test_check_warns),
-        CLI(test_check_order),     CLI(test_migrate),        CLI(test_migrate_at_once),
-        CLI(test_migrate_refused), CLI(test_adopt),          CLI(test_config),
-        CLI(test_output_is_lost),  CLI(test_help),           CLI(test_completion),
-        CLI(test_misuse),
+        CLI(test_check_good),           CLI(test_check_file),     CLI(test_check_secret),
+        CLI(test_check_mapping),        CLI(test_check_database), CLI(test_check_warns),
+        CLI(test_check_order),          CLI(test_migrate),        CLI(test_migrate_at_once),
+        CLI(test_migrate_refused),      CLI(test_adopt),          CLI(test_config),
+        CLI(test_output_is_lost),       CLI(test_help),           CLI(test_completion),
+        CLI(test_the_readmes_commands), CLI(test_misuse),
     };
     return cmocka_run_group_tests(tests, world_open, world_close);
 }
