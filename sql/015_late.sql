@@ -58,11 +58,15 @@ CREATE OR REPLACE FUNCTION claim(p_instance text, p_channels text[], p_limits in
 RETURNS TABLE (attempt_id bigint, token uuid, claimed_us bigint, order_no text, channel text, number text,
                channel_data text, amount_minor bigint, currency text, method text, age_ms bigint, left_ms bigint,
                phase text, answers integer, errors integer, unknowns integer, claims integer)
-LANGUAGE sql SECURITY DEFINER ROWS 500 SET search_path = pg_catalog, makegood, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER ROWS 500 SET search_path = pg_catalog, makegood, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $$
+BEGIN
+  RETURN QUERY
   SELECT c.attempt_id, c.token, c.claimed_us, c.order_no, c.channel, c.number, c.channel_data, c.amount_minor, c.currency,
          c.method, c.age_ms, c.left_ms, c.phase, c.answers, c.errors, c.unknowns, c.claims
-  FROM claim_told(p_instance, p_channels, p_limits, p_lease_ms) AS c
+  FROM claim_told(p_instance, p_channels, p_limits, p_lease_ms) AS c;
+END
 $$;
 DROP FUNCTION claim_due(text, text[], integer[], bigint);
 
