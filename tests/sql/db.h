@@ -96,6 +96,7 @@ int run_rights_tests(void);
 int run_edge_tests(void);
 int run_audit_tests(void);
 int run_steer_tests(void);
+int run_beat_tests(void);
 int run_look_tests(void);
 int run_operate_tests(void);
 int run_crowd_tests(void);
