@@ -1,5 +1,4 @@
 /* makegood list, history and explain: lost orders one by one. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,18 +29,12 @@ static const struct table_column order_columns[] = {{"ORDER", "order_no", CELL_T
 
 static int list_work(struct desk *desk, const struct options *options)
 {
-    int64_t older_ms = 0;
-    char older[48];
-    if (options->older)
-        quantity_parse_duration(options->older, &older_ms);
-    snprintf(older, sizeof(older), "%" PRId64 " milliseconds", older_ms);
+    char older[INTERVAL_BYTES];
+    if (!desk_interval("older", options->older, older))
+        return EXIT_MISUSE;
     const char *most = options->most ? options->most : MOST_DEFAULT;
-    const char *values[] = {options->channel,
-                            options->parked ? "true" : NULL,
-                            options->reason,
-                            options->older ? older : NULL,
-                            options->riskiest ? "riskiest" : "oldest",
-                            most};
+    const char *values[] = {options->channel,      options->parked ? "true" : NULL,           options->reason,
+                            *older ? older : NULL, options->riskiest ? "riskiest" : "oldest", most};
     json_t *rows = desk_rows(
         desk, "SELECT * FROM makegood.orders(NULL, $1, $2::boolean, $3, $4::interval, $5, $6::integer)", 6,
         values);
@@ -63,10 +56,7 @@ static int list_work(struct desk *desk, const struct options *options)
 int command_list(const struct options *options)
 {
     int64_t number = 0;
-    if (options->older && !quantity_parse_duration(options->older, &number))
-        say_fault("--older %s is no span; write it as 2h", options->older);
-    else if (options->most &&
-             (!quantity_parse_integer(options->most, &number) || number < 1 || number > 1000000))
+    if (options->most && (!quantity_parse_integer(options->most, &number) || number < 1 || number > 1000000))
         say_fault("--most %s is no count; write 1 to 1000000", options->most);
     else
         return desk_run(options, "list", list_work);

@@ -1,6 +1,5 @@
 /* What operators change: retry, park, unpark, resolve, approve, pause, resume, halt, lift. The work is done by functions of the
  * schema (sql/013_operate.sql), under the operator's own login, and kept there with the note. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,19 +19,6 @@ static bool note_is_there(const struct options *options)
 static const char *truth(bool value)
 {
     return value ? "true" : "false";
-}
-
-/* As the interval that PostgreSQL reads; NULL where there is none. False: misuse, told. */
-static bool interval_make(const char *option, const char *span, char out[48])
-{
-    int64_t ms = 0;
-    out[0] = '\0';
-    if (span && (!quantity_parse_duration(span, &ms) || ms == 0)) {
-        say_fault("--%s %s is no span; write it as 2h", option, span);
-        return false;
-    }
-    snprintf(out, 48, "%" PRId64 " milliseconds", ms);
-    return true;
 }
 
 /* --- attempts ------------------------------------------------------------------------------------------------ */
@@ -203,13 +189,13 @@ static int change_do(struct desk *desk, const char *sql, int count, const char *
 
 static int pause_work(struct desk *desk, const struct options *options)
 {
-    char span[48];
+    char span[INTERVAL_BYTES];
     char done[160];
-    if (!interval_make("for", options->span, span))
+    if (!desk_interval("for", options->span, span))
         return EXIT_MISUSE;
     snprintf(done, sizeof(done), "%.64s is paused %s%.32s", options->operands[0],
              options->span ? "for " : "until it is resumed", options->span ? options->span : "");
-    const char *values[] = {options->operands[0], options->span ? span : NULL, options->note,
+    const char *values[] = {options->operands[0], *span ? span : NULL, options->note,
                             truth(options->dry_run)};
     return change_do(desk, "SELECT makegood.pause($1, $2::interval, $3, $4::boolean)", 4, values, done, "",
                      options);

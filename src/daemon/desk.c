@@ -1,10 +1,14 @@
 /* The operator's desk: see desk.h. */
 #include "daemon/desk.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/quantity.h"
 #include "daemon/say.h"
+
+#define SPAN_MOST_MS (3650 * INT64_C(86400000))
 
 /* A connection string and the key that it stands under. */
 struct door {
@@ -83,6 +87,23 @@ int desk_run_as_owner(const struct options *options, const char *command,
     return desk_open(options, command, true, work);
 }
 
+/* What the database says by itself, in words that help. */
+static const char *state_sentence(const char *state)
+{
+    static const char *const rows[][2] = {
+        {"42883", "the schema of this database knows nothing of this; run makegood migrate"},
+        {"3F000", "the schema of this database knows nothing of this; run makegood migrate"},
+        {"55P03", "somebody holds what this needs right now; try again"},
+        {"40P01", "somebody holds what this needs right now; try again"},
+        {"25006", "this database may not be written, as a standby may not; connect to the primary"},
+        {"22021", "an argument is no UTF-8; set the terminal to UTF-8 and write it again"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (strcmp(rows[i][0], state) == 0)
+            return rows[i][1];
+    return NULL;
+}
+
 static void failure_say(const struct db *db)
 {
     const char *message = db->message;
@@ -92,8 +113,8 @@ static void failure_say(const struct db *db)
     else if (strcmp(state, "42501") == 0)
         say_fault("the role %s may not do this; GRANT makegood_operator TO %s (or makegood_reader, to look)",
                   PQuser(db->connection), PQuser(db->connection));
-    else if (strcmp(state, "42883") == 0 || strcmp(state, "3F000") == 0)
-        say_fault("the schema of this database knows nothing of this; run makegood migrate");
+    else if (state_sentence(state))
+        say_fault("%s", state_sentence(state));
     else
         say_fault("the database refused: %s%s%s%s", message, *state ? " (SQLSTATE " : "", state,
                   *state ? ")" : "");
@@ -121,6 +142,18 @@ json_t *desk_rows(struct desk *desk, const char *sql, int count, const char *con
     }
     PQclear(result);
     return rows;
+}
+
+bool desk_interval(const char *option, const char *span, char out[INTERVAL_BYTES])
+{
+    int64_t ms = 0;
+    bool fits = !span || (quantity_parse_duration(span, &ms) && ms > 0 && ms <= SPAN_MOST_MS);
+    out[0] = '\0';
+    if (!fits)
+        say_fault("--%s %s is no span of up to ten years; write it as 2h", option, span);
+    else if (span)
+        snprintf(out, INTERVAL_BYTES, "%" PRId64 " milliseconds", ms);
+    return fits;
 }
 
 void json_say(const json_t *document)

@@ -9,6 +9,8 @@
 #include "daemon/config.h"
 #include "daemon/db.h"
 
+#define INTERVAL_BYTES 48
+
 struct desk {
     struct config *config; /* sealed: operators need no secret of a channel */
     struct db db;
@@ -29,6 +31,9 @@ PGresult *desk_ask(struct desk *desk, const char *sql, int count, const char *co
 
 /* Of a query whose first column is JSON: an array of its rows. NULL: it failed, which was said. */
 json_t *desk_rows(struct desk *desk, const char *sql, int count, const char *const *values);
+
+/* A span of an option as the interval that PostgreSQL reads; "" where none is said. False: misuse, told. */
+bool desk_interval(const char *option, const char *span, char out[INTERVAL_BYTES]);
 
 /* A JSON document on stdout. */
 void json_say(const json_t *document);

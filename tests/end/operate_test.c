@@ -312,6 +312,34 @@ static void test_a_halt_that_waits_says_so(void **state)
     db_do(stage.db, "ROLLBACK");
 }
 
+/* What the database refuses by itself is told in words that help, and without its own. */
+static void test_refusals_are_sentences(void **state)
+{
+    (void)state;
+    scene();
+    daemon_stop(0);
+    assert_int_equal(COMMAND("pause", "main", "--note", "\xb2\xe2"), 1); /* GBK */
+    assert_string_equal(err,
+                        "makegood: an argument is no UTF-8; set the terminal to UTF-8 and write it again\n");
+    assert_int_equal(COMMAND("pause", "main", "--for", "100000000d", NOTE), 2);
+    assert_contains(err, "no span of up to ten years");
+    assert_int_equal(COMMAND("list", "--older", "100000000d"), 2);
+    db_do(
+        stage.db,
+        "BEGIN; INSERT INTO makegood.lost_order (order_no, channel, number, attempt, amount_minor, currency, "
+        "due_at)"
+        " SELECT order_no, channel, number, attempt, amount_minor, currency, now() FROM makegood.parked_order"
+        " WHERE order_no = 'ORD-000021'");
+    assert_int_equal(COMMAND("unpark", "ORD-000021", NOTE), 1);
+    assert_string_equal(err, "makegood: somebody holds what this needs right now; try again\n");
+    db_do(stage.db, "ROLLBACK");
+    db_do(stage.db, "ALTER ROLE end_alice SET default_transaction_read_only = on");
+    int code = COMMAND("pause", "main", NOTE);
+    db_do(stage.db, "ALTER ROLE end_alice RESET default_transaction_read_only");
+    assert_int_equal(code, 1);
+    assert_contains(err, "as a standby may not; connect to the primary");
+}
+
 /* The order stays when another attempt of it lives; that is said, not named by a word. */
 static void test_an_attempt_ends_and_the_order_stays(void **state)
 {
@@ -400,6 +428,7 @@ int main(void)
         TEST(test_pause_and_halt),
         TEST(test_a_long_note_is_told_whole),
         TEST(test_a_halt_that_waits_says_so),
+        TEST(test_refusals_are_sentences),
         TEST(test_an_attempt_ends_and_the_order_stays),
         TEST(test_a_dry_run_leaves_no_trace),
         TEST(test_the_audit_holds),
