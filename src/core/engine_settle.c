@@ -118,7 +118,6 @@ static void job_is_settled(struct engine *engine, struct job *job)
     }
     engine->view.verdicts[job->verdict.kind]++;
     job->lane->counters.verdicts[job->verdict.kind]++;
-    job->lane->counters.paid += job->verdict.kind == VERDICT_PAID;
     job->lane->counters.ended += verdict_ends(job->verdict.kind);
     if (job->verdict.kind == VERDICT_PARK) {
         engine->view.parked[job->verdict.reason]++;
@@ -163,6 +162,8 @@ static void job_take_outcome(struct engine *engine, struct job *job, enum outcom
 {
     engine->view.outcomes[outcome]++;
     job->lane->counters.outcomes[outcome]++;
+    /* What was paid already, the shop was told of in time. */
+    job->lane->counters.paid += outcome == OUTCOME_APPLIED && job->verdict.kind == VERDICT_PAID;
     if (outcome == OUTCOME_FENCED)
         job_is_fenced(engine, job);
     else if (outcome == OUTCOME_BUSY)
