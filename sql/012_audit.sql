@@ -4,7 +4,7 @@
 --
 -- Rows are sealed in the order of their transactions, which is known only when these have ended: `xact` is the
 -- transaction that wrote the row, and what is sealed is older than the oldest one that still runs. A link's rows are of
--- one month, so that whole months can be detached. Rows from before this file have no xact; they are sealed here.
+-- one month, so that whole months can be detached. Rows from before this file have no xact; 016_audit_old.sql seals them.
 
 -- The column is added and read as the owner of the tables, with nobody writing meanwhile.
 SET LOCAL ROLE makegood_owner;
@@ -27,6 +27,7 @@ CREATE TABLE audit_link (
   sealed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   CHECK (from_xact < upto_xact)
 );
+CREATE INDEX audit_link_month ON audit_link (month, from_xact, upto_xact);
 CREATE FUNCTION audit_link_is_final() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, makegood, pg_temp
 AS $$
@@ -105,14 +106,14 @@ END
 $$;
 
 -- Seals about p_most rows of transactions that have ended, whole transactions. Returns how many rows; 0 as well while
--- another daemon seals. Asked for every minute, and again at once while it seals that many.
+-- another daemon seals. Asked for every minute, and again at once while it seals nearly that many.
 CREATE FUNCTION seal(p_most integer) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp
 SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
-  sealed  bigint := coalesce((SELECT max(l.upto_xact) FROM audit_link AS l), 0);
-  horizon bigint := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+  sealed  bigint;
+  horizon bigint;
   last    bigint;
   found   bigint;
   upto    bigint;
@@ -121,6 +122,13 @@ DECLARE
 BEGIN
   IF NOT pg_try_advisory_xact_lock(hashtextextended('makegood seal', 0)) THEN
     RETURN 0;
+  END IF;
+  sealed := coalesce((SELECT max(l.upto_xact) FROM audit_link AS l), 0); -- not before the lock: another may have sealed
+  horizon := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+  IF horizon < sealed THEN
+    RAISE EXCEPTION 'makegood: transactions are numbered below the audit''s chain, so nothing can be sealed'
+      USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'This database was restored from a dump; doc/operations.md tells how to set the numbers on.';
   END IF;
   -- Not in order, which would cost a sort of all that is unsealed: rows lie about as they were written.
   SELECT max(o.xact), count(*) INTO last, found
@@ -150,11 +158,11 @@ AS $$
 $$;
 
 -- Links from p_number on, p_most of them: what is wrong with each ('': nothing), and how many of its rows were read again
--- (null: their month was detached).
+-- (null: their month was detached, and nothing of it is here).
 CREATE FUNCTION audit_verify(p_number bigint, p_most integer)
 RETURNS TABLE (number bigint, fault text, rows bigint, hash text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp
-SET timezone = 'UTC' SET datestyle = 'ISO'
+SET timezone = 'UTC' SET datestyle = 'ISO' SET enable_seqscan = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -172,9 +180,11 @@ BEGIN
     ELSIF link.hash <> audit_link_hash(before, link.number, link.month, link.from_xact, link.upto_xact, link.rows,
                                        link.digest) THEN
       fault := 'the link was changed, or the one before it';
-    ELSIF link.month >= oldest THEN
+    ELSE
       SELECT d.rows, d.digest INTO rows, found FROM audit_digest(link.month, link.from_xact, link.upto_xact) AS d;
-      IF rows <> link.rows THEN
+      IF rows = 0 AND link.month < oldest THEN
+        rows := NULL;
+      ELSIF rows <> link.rows THEN
         fault := format('%s rows were sealed and %s are there', link.rows, rows);
       ELSIF found <> link.digest THEN
         fault := 'a row was changed';
@@ -206,13 +216,18 @@ $$;
 
 -- Rows in months that no link speaks of, though their transactions were sealed, or that have none.
 CREATE FUNCTION audit_outside() RETURNS bigint
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp SET jit = off
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp SET timezone = 'UTC' SET jit = off
 AS $$
-  SELECT count(*) FROM query_log AS q
-  WHERE coalesce(q.xact < (SELECT max(l.upto_xact) FROM audit_link AS l), q.xact IS NULL)
-    AND NOT EXISTS (SELECT FROM audit_link AS l
-                    WHERE l.month = month_of(q.claimed_at)
-                      AND (q.xact >= l.from_xact AND q.xact < l.upto_xact OR q.xact IS NULL AND l.from_xact IS NULL))
+  SELECT coalesce(sum(g.rows), 0)::bigint
+  FROM (SELECT date_trunc('month', q.claimed_at) AS month, q.xact, count(*) AS rows
+        FROM query_log AS q
+        WHERE coalesce(q.xact < (SELECT max(l.upto_xact) FROM audit_link AS l), q.xact IS NULL)
+        GROUP BY 1, 2) AS g
+  WHERE CASE WHEN g.xact IS NULL
+             THEN NOT EXISTS (SELECT FROM audit_link AS l WHERE l.month = g.month AND l.from_xact IS NULL)
+             ELSE g.xact >= coalesce((SELECT l.upto_xact FROM audit_link AS l
+                                      WHERE l.month = g.month AND l.from_xact <= g.xact
+                                      ORDER BY l.from_xact DESC, l.upto_xact DESC LIMIT 1), 0) END
 $$;
 
 -- ---- retention ----
@@ -249,10 +264,6 @@ BEGIN
   END LOOP;
 END
 $$;
-
--- The rows that are there already, a link a month.
-SELECT audit_append(m.month, NULL, NULL)
-FROM (SELECT DISTINCT month_of(q.claimed_at) AS month FROM query_log AS q ORDER BY 1) AS m;
 
 GRANT EXECUTE ON FUNCTION seal(integer) TO makegood_daemon;
 GRANT EXECUTE ON FUNCTION audit_state(), audit_verify(bigint, integer), audit_outside()

@@ -168,6 +168,8 @@ static void sealing_goes_on_in_pieces(void **state)
         sum += pieces[count++];
     assert_int_equal(sum, 35);
     assert_in_range(count, 3, 6);
+    for (int i = 0; i + 1 < count; i++) /* so that it is seen that there is more */
+        assert_in_range(pieces[i], 5, 10);
     assert_string_equal(fault(db), "");
     rows_add(db, "Z-", 25, "now()"); /* one transaction larger than a piece */
     db_do(other, "BEGIN; SELECT makegood.seal(1)");
@@ -176,6 +178,54 @@ static void sealing_goes_on_in_pieces(void **state)
     assert_int_equal(seal(db, 10), 25);
     assert_string_equal(fault(db), "");
     PQfinish(other);
+    PQfinish(db);
+}
+
+/* Into a month that is not here any more: it would lie among the rows that have no month of their own. */
+static void slipped_in_later_is_found(PGconn *db)
+{
+    rows_add(db, "FORGED-", 1, "date_trunc('month', now()) - interval '5 months' + interval '1 day'");
+    tamper(db, "UPDATE makegood.query_log SET xact = (SELECT from_xact + 1 FROM makegood.audit_link WHERE "
+               "number = 1)"
+               " WHERE order_no = 'FORGED-1'");
+    assert_string_equal(fault(db), "1: 10 rows were sealed and 1 are there");
+    tamper(db, "DELETE FROM makegood.query_log WHERE order_no = 'FORGED-1'");
+    assert_string_equal(fault(db), "");
+}
+
+/* Two at once, again and again: who comes second does not seal anew what the first one sealed meanwhile. */
+static void no_row_is_sealed_twice(void **state)
+{
+    (void)state;
+    PGconn *db = chain_open();
+    PGconn *rivals[2] = {db_open(CHAIN, NULL), db_open(CHAIN, NULL)};
+    for (int i = 0; i < 600; i++)
+        rows_add(db, "R-", 1, "now()");
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(
+            PQsendQuery(
+                rivals[i],
+                "DO $$ BEGIN FOR i IN 1..1000 LOOP PERFORM makegood.seal(2); COMMIT; END LOOP; END $$"),
+            1);
+    for (int i = 0; i < 2; i++) {
+        PGresult *result = PQgetResult(rivals[i]);
+        assert_int_equal(PQresultStatus(result), PGRES_COMMAND_OK);
+        PQclear(result);
+        PQfinish(rivals[i]);
+    }
+    seal(db, 1000); /* what they left */
+    assert_int_equal(db_number(db, "SELECT sum(rows) FROM makegood.audit_link"), 600);
+    assert_string_equal(fault(db), "");
+    PQfinish(db);
+}
+
+/* After a dump was loaded into a young cluster: said, not sealed over. */
+static void transactions_set_back_are_told(void **state)
+{
+    (void)state;
+    PGconn *db = sealed_open();
+    tamper(db, "UPDATE makegood.audit_link SET upto_xact = 4000000000 WHERE number = 3");
+    assert_contains(db_refused(db, "SELECT makegood.seal(10)"), "55000");
     PQfinish(db);
 }
 
@@ -210,6 +260,7 @@ static void months_are_detached_whole_and_sealed(void **state)
     assert_string_equal(fault(db), "");
     assert_int_equal(db_number(db, "SELECT count(*) FROM makegood.audit_verify(1, 99) WHERE rows IS NULL"),
                      1);
+    slipped_in_later_is_found(db);
     tamper(db, "DELETE FROM makegood.audit_link WHERE number = 1");
     assert_string_equal(fault(db), "2: link 1 is missing");
     assert_contains(db_refused(db, "SELECT makegood.audit_detach(0, true)"), "keep at least one whole month");
@@ -257,6 +308,8 @@ int run_audit_tests(void)
         cmocka_unit_test(a_row_outside_of_every_link_is_counted),
         cmocka_unit_test(a_late_commit_is_waited_for),
         cmocka_unit_test(sealing_goes_on_in_pieces),
+        cmocka_unit_test(no_row_is_sealed_twice),
+        cmocka_unit_test(transactions_set_back_are_told),
         cmocka_unit_test(months_are_detached_whole_and_sealed),
         cmocka_unit_test(another_session_reads_the_same),
         cmocka_unit_test(what_was_there_before_is_sealed),
