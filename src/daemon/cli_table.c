@@ -111,7 +111,7 @@ const struct command cli_commands[] = {
      .operands = "ORDER",
      .summary = "tells every question about an order, and every decision",
      .text = "Tells what was asked about ORDER and what was decided, and what operators did, in order.\n"
-             "Exit code 0; 3: nothing is known of it; 1: it could not be told; 2: misuse.\n",
+             "Exit code 0; 3: nothing was asked or done; 1: it could not be told; 2: misuse.\n",
      .options = {FILE_OPTION, JSON_OPTION}},
     {.name = "explain",
      .run = command_explain,

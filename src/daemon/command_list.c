@@ -124,7 +124,10 @@ static int history_work(struct desk *desk, const struct options *options)
         rows_sum_up(rows);
         table_print(stdout, history_columns, rows);
     } else {
-        printf("Nothing is known of order %s.\n", options->operands[0]);
+        printf("Order %s was never asked about, and nobody did anything to it; makegood explain %s tells "
+               "whether "
+               "it is tracked.\n",
+               options->operands[0], options->operands[0]);
     }
     json_decref(rows);
     return count > 0 ? 0 : EXIT_LOOK;

@@ -162,7 +162,7 @@ static void test_history_and_explain(void **state)
     assert_contains(out, "park:amount_mismatch");
     assert_contains(out, "paid_other_amount");
     assert_int_equal(COMMAND("history", "NOBODY"), 3);
-    assert_contains(out, "Nothing is known of order NOBODY.");
+    assert_contains(out, "Order NOBODY was never asked about");
     assert_int_equal(COMMAND("explain", "ORD-000021"), 0);
     assert_contains(out, "It is parked since ");
     assert_contains(out, "makegood resolve ORD-000021 ends it by hand");
