@@ -106,7 +106,7 @@ END
 $$;
 
 -- Seals about p_most rows of transactions that have ended, whole transactions. Returns how many rows; 0 as well while
--- another daemon seals. Asked for every minute, and again at once while it seals nearly that many.
+-- another daemon seals. Asked for every minute, and again at once while it seals that many.
 CREATE FUNCTION seal(p_most integer) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp
 SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_custom_plan

@@ -378,14 +378,26 @@ static void test_a_dry_run_leaves_no_trace(void **state)
     free((char *)(uintptr_t)before);
 }
 
+/* More than is sealed at once. */
+static void a_busy_hour(void)
+{
+    db_do(stage.db, "DO $$ BEGIN FOR i IN 1..90 LOOP INSERT INTO makegood.query_log (claimed_at, token, "
+                    "attempt_id, instance,"
+                    " order_no, channel, evidence, authentic, verdict, reason, rule, outcome) SELECT now(), "
+                    "gen_random_uuid(), n,"
+                    " 'other', 'BUSY-' || n, 'main', 'pending', true, 'retry', '', 'pending', 'applied'"
+                    " FROM generate_series(1, 500) AS n; COMMIT; END LOOP; END $$");
+}
+
 /* A running daemon seals; what is changed afterwards is found, and so is an end that was cut off. */
 static void test_the_audit_holds(void **state)
 {
     char anchor[128];
     (void)state;
     scene();
+    a_busy_hour();
     as = "end_rita";
-    wait_for(WAIT_MS, "SELECT sum(rows) >= 20 FROM makegood.audit_link");
+    wait_for(WAIT_MS, "SELECT sum(rows) >= 45020 FROM makegood.audit_link");
     assert_int_equal(COMMAND("audit", "anchor"), 0);
     snprintf(anchor, sizeof(anchor), "%.*s", (int)strcspn(out, "\n"), out);
     assert_int_equal(COMMAND("audit", "verify", "--anchor", anchor), 0);
