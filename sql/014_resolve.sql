@@ -212,6 +212,10 @@ BEGIN
     RAISE EXCEPTION 'makegood: an order is resolved as paid, with the channel''s number of the payment, or as closed, '
                     'without' USING ERRCODE = 'invalid_parameter_value';
   END IF;
+  IF p_trade_no !~ '^[!-~]{1,64}$' THEN
+    RAISE EXCEPTION 'makegood: %, the channel''s number of the payment, has other characters than 1 to 64 letters, digits '
+                    'and marks', quote_literal(left(p_trade_no, 80)) USING ERRCODE = 'invalid_parameter_value';
+  END IF;
   outcome := end_or_try(chosen, p_verdict, nullif(p_trade_no, ''), p_note, p_dry OR waits);
   IF waits THEN
     outcome := 'needs_approval';

@@ -245,6 +245,7 @@ struct lane_view {
     int64_t tokens; /* in the bucket: questions that may start at once */
     bool breaker_open;
     bool halted;
+    bool shadow;             /* asked, and nothing comes of it */
     bool has_skew;           /* the last answer had a Date: */
     int64_t skew_ms;         /* our clock minus the channel's */
     const char *held;        /* why it is held back, or NULL */

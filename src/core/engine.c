@@ -345,6 +345,7 @@ bool engine_look_lane(const struct engine *engine, int index, int64_t now_ms, st
                               .breaker_open = lane->breaker.open,
                               .has_skew = lane->has_skew,
                               .skew_ms = lane->skew_ms,
+                              .shadow = lane->policy.shadow,
                               .held = lane->held,
                               .halted = lane->guard.halted,
                               .paused_until_ms = lane->paused_until_ms > now_ms ? lane->paused_until_ms : 0};

@@ -19,12 +19,13 @@
 
 static json_t *lane_tell(const struct lane_view *lane)
 {
-    return json_pack("{sI sI sI sI sI si si si si ss sb ss*}", "queries", (json_int_t)lane->counters.queries,
-                     "answers", (json_int_t)lane->counters.answers, "faults",
-                     (json_int_t)lane->counters.faults, "paid", (json_int_t)lane->counters.paid, "ended",
-                     (json_int_t)lane->counters.ended, "ready", lane->ready, "asking", lane->asking,
+    return json_pack("{sI sI sI sI sI si si si si ss sb sb ss*}", "queries",
+                     (json_int_t)lane->counters.queries, "answers", (json_int_t)lane->counters.answers,
+                     "faults", (json_int_t)lane->counters.faults, "paid", (json_int_t)lane->counters.paid,
+                     "ended", (json_int_t)lane->counters.ended, "ready", lane->ready, "asking", lane->asking,
                      "concurrency", lane->concurrency, "rate", lane->rate_per_second, "breaker",
-                     lane->breaker_open ? "open" : "closed", "doubted", lane->halted, "held", lane->held);
+                     lane->breaker_open ? "open" : "closed", "doubted", lane->halted, "shadow", lane->shadow,
+                     "held", lane->held);
 }
 
 /* To be freed; NULL without memory. */

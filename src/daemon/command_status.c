@@ -48,8 +48,9 @@ static void channel_attend(json_t *attention, const json_t *overview, const json
             "--channel %s shows them, a reload begins anew",
             name, name);
     if (parked > 0)
-        attention_add(attention, "%zu orders of %s are parked; makegood list --parked%s%s shows them", parked,
-                      *name ? name : "no channel", *name ? " --channel " : "", name);
+        attention_add(attention, "%zu order%s of %s %s parked; makegood list --parked%s%s shows %s", parked,
+                      parked == 1 ? "" : "s", *name ? name : "no channel", parked == 1 ? "is" : "are",
+                      *name ? " --channel " : "", name, parked == 1 ? "it" : "them");
     if (json_is_true(json_object_get(channel, "more")))
         attention_add(attention, "%s has more than 100000 lost orders; its figures are at least what is told",
                       name);
@@ -130,6 +131,7 @@ static json_t *channel_row(const json_t *overview, json_t *channel)
                         json_string(lanes.held           ? lanes.held
                                     : lanes.doubted      ? "doubted"
                                     : lanes.breaker_open ? "breaker open"
+                                    : lanes.shadow       ? "shadow"
                                     : lanes.concurrency  ? "asked"
                                                          : "not asked"));
     return row;

@@ -33,6 +33,7 @@ struct lanes lanes_add_up(const json_t *overview, const char *channel)
         sum.concurrency += member_number(lane, "concurrency");
         sum.breaker_open |= strcmp(member_text(lane, "breaker"), "open") == 0;
         sum.doubted |= is_true(lane, "doubted");
+        sum.shadow |= is_true(lane, "shadow");
         sum.held = *member_text(lane, "held") ? member_text(lane, "held") : sum.held;
     }
     return sum;

@@ -13,6 +13,7 @@ struct lanes {
     json_int_t concurrency; /* 0: no living instance asks it, now */
     bool breaker_open;
     bool doubted;
+    bool shadow;      /* at least one only looks */
     const char *held; /* paused, halted, maintenance; NULL: not held back. Lives as long as the overview */
 };
 
