@@ -4,7 +4,7 @@
 --
 -- Rows are sealed in the order of their transactions, which is known only when these have ended: `xact` is the
 -- transaction that wrote the row, and what is sealed is older than the oldest one that still runs. A link's rows are of
--- one month, so that whole months can be detached. Rows from before this file have no xact; 016_audit_old.sql seals them.
+-- one month, so that whole months can be detached. Rows from before this file have no xact; 015_audit_old.sql seals them.
 
 -- The column is added and read as the owner of the tables, with nobody writing meanwhile.
 SET LOCAL ROLE makegood_owner;
