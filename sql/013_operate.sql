@@ -255,6 +255,7 @@ $$;
 CREATE FUNCTION retry(p_order_no text, p_channel text, p_reason text, p_waiting boolean, p_note text, p_dry boolean)
 RETURNS SETOF deed
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp SET jit = off
+SET lock_timeout = '5s' -- somebody works on the tables: told, not waited for
 AS $$
 DECLARE
   chosen deed[] := ARRAY(SELECT m FROM meant(p_order_no, p_channel, p_reason, p_waiting, true) AS m);
@@ -273,6 +274,7 @@ $$;
 -- Out of the cycle, for a person to decide. A daemon that asks about it right now is fenced.
 CREATE FUNCTION park(p_order_no text, p_channel text, p_note text, p_dry boolean) RETURNS SETOF deed
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp SET jit = off
+SET lock_timeout = '5s' -- somebody works on the tables: told, not waited for
 AS $$
 DECLARE
   chosen deed[];

@@ -201,6 +201,7 @@ $$;
 CREATE FUNCTION resolve_by_hand(p_order_no text, p_channel text, p_verdict text, p_trade_no text, p_note text,
                                 p_dry boolean, p_attempt bigint DEFAULT NULL, OUT outcome text, OUT approval bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp SET jit = off
+SET lock_timeout = '5s' -- somebody works on the tables: told, not waited for
 AS $$
 DECLARE
   chosen seen_order := the_attempt(p_order_no, p_channel, p_attempt);
@@ -229,6 +230,7 @@ $$;
 -- The second person: another login than the one that asked.
 CREATE FUNCTION approve(p_approval bigint, p_note text, p_dry boolean) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp SET jit = off
+SET lock_timeout = '5s' -- somebody works on the tables: told, not waited for
 AS $$
 DECLARE
   asked  approval;

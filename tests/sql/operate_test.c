@@ -400,6 +400,22 @@ static void many_are_put_back_and_asked_in_no_time(void **state)
     PQfinish(root);
 }
 
+/* Somebody holds the whole table: that is told after a while, and nothing is done. */
+static void a_locked_table_is_not_waited_for(void **state)
+{
+    (void)state;
+    PGconn *holder = db_open(KIOSK, NULL), *operator= db_open(KIOSK, "t_operator");
+    db_do(holder, "BEGIN; LOCK TABLE makegood.lost_order");
+    assert_contains(
+        db_refused(operator, "SELECT makegood.retry(NULL, 'nobody', NULL, true, 'a test', false)"), "55P03");
+    assert_contains(
+        db_refused(operator, "SELECT makegood.resolve_by_hand('X', NULL, 'closed', NULL, 'a test', false)"),
+        "55P03");
+    db_do(holder, "ROLLBACK");
+    PQfinish(operator);
+    PQfinish(holder);
+}
+
 int run_operate_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +433,7 @@ int run_operate_tests(void)
         cmocka_unit_test(an_attempt_that_was_tracked_anew_goes_on_as_that_one),
         cmocka_unit_test(a_shop_that_tracks_the_same_is_not_disturbed),
         cmocka_unit_test(many_are_put_back_and_asked_in_no_time),
+        cmocka_unit_test(a_locked_table_is_not_waited_for),
     };
     return cmocka_run_group_tests_name("sql operate", tests, NULL, NULL);
 }
