@@ -149,7 +149,7 @@ static int request_write(const struct alipay *alipay, const char *method, const 
                                     {"version", "1.0"}};
     size_t count = sizeof(params) / sizeof(params[0]);
     char *text = alipay_sign_text(params, count);
-    char *sign = text ? rsa_sign(alipay->private_key, text, strlen(text)) : NULL;
+    char *sign = text ? rsa_sign_by(alipay->signer, text, strlen(text)) : NULL;
     text_drop(text);
     out->method = strdup("POST");
     out->url = sign ? url_write(alipay->url, params, count, sign) : NULL;
@@ -207,9 +207,11 @@ static void alipay_destroy(struct channel *channel)
     text_drop(alipay->app_auth_token);
     free(alipay->app_serial);
     free(alipay->root_serial);
+    EVP_MD_CTX_free(alipay->signer);
     EVP_PKEY_free(alipay->private_key);
     for (unsigned i = 0; i < alipay->key_count; i++) {
         free(alipay->keys[i].serial);
+        EVP_MD_CTX_free(alipay->keys[i].verifier);
         EVP_PKEY_free(alipay->keys[i].key);
     }
     head_finish(&alipay->head);

@@ -50,7 +50,17 @@ static void private_key_take(struct alipay *alipay, const char *text, struct bla
 {
     const char *why = "the application's private key is missing; it is what Alipay's key tool has made";
     int error = text && *text ? rsa_private_load(&alipay->private_key, text, &why) : -EINVAL;
-    blame_load(error, "private_key_file", why, blame);
+    if (blame_load(error, "private_key_file", why, blame) &&
+        !(alipay->signer = rsa_signer(alipay->private_key)))
+        blame_memory(blame);
+}
+
+/* Serial and key are the channel's from here on. */
+static int key_add(struct alipay *alipay, char *serial, EVP_PKEY *key)
+{
+    EVP_MD_CTX *verifier = rsa_verifier(key);
+    alipay->keys[alipay->key_count++] = (struct alipay_key){serial, key, verifier};
+    return verifier ? 0 : -ENOMEM;
 }
 
 /* The two public keys stand side by side on Alipay's page, and are easily confused. */
@@ -61,7 +71,8 @@ static void public_key_take(struct alipay *alipay, const char *text, struct blam
     int error = rsa_public_load(&key, text, &why);
     if (!blame_load(error, "public_key_file", why, blame))
         return;
-    alipay->keys[alipay->key_count++] = (struct alipay_key){NULL, key};
+    if (key_add(alipay, NULL, key) < 0)
+        blame_memory(blame);
     if (alipay->private_key && EVP_PKEY_eq(key, alipay->private_key) == 1)
         blame_key(blame, "public_key_file",
                   "this is the application's own public key; answers are verified with Alipay's public key, "
@@ -90,21 +101,21 @@ static void app_certificate_take(struct alipay *alipay, const char *text, struct
 
 static int alipay_certificate_add(struct alipay *alipay, X509 *certificate, const char **why)
 {
-    struct alipay_key added = {0};
+    char *serial = NULL;
+    EVP_PKEY *key = NULL;
     if (alipay->key_count == ALIPAY_KEYS_MAX) {
         *why = "there are too many certificates; keep the newest ones";
         return -EINVAL;
     }
-    int error = alipay_serial_write(&added.serial, certificate, why);
+    int error = alipay_serial_write(&serial, certificate, why);
     if (!error)
-        error = certificate_key(&added.key, certificate, why);
+        error = certificate_key(&key, certificate, why);
     if (error) {
-        free(added.serial);
+        free(serial);
         return error;
     }
-    alipay->keys[alipay->key_count++] = added;
     head_ends(&alipay->head, certificate_end(certificate));
-    return 0;
+    return key_add(alipay, serial, key);
 }
 
 static void alipay_certificates_take(struct alipay *alipay, const char *text, struct blame *blame)

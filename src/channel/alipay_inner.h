@@ -16,6 +16,7 @@
 struct alipay_key {
     char *serial; /* alipay_cert_sn of its certificate; NULL in key mode */
     EVP_PKEY *key;
+    EVP_MD_CTX *verifier; /* by it */
 };
 
 struct alipay {
@@ -24,8 +25,9 @@ struct alipay {
     char *app_id;
     char *app_auth_token; /* NULL: none; a secret */
     EVP_PKEY *private_key;
-    char *app_serial;  /* NULL in key mode */
-    char *root_serial; /* the same */
+    EVP_MD_CTX *signer; /* by it */
+    char *app_serial;   /* NULL in key mode */
+    char *root_serial;  /* the same */
     struct alipay_key keys[ALIPAY_KEYS_MAX];
     unsigned key_count;
 };

@@ -44,13 +44,13 @@ char *alipay_sign_text(struct alipay_param *params, size_t count)
 /* ---- answers ---- */
 
 /* In certificate mode the answer names the certificate. */
-static EVP_PKEY *key_find(const struct alipay *alipay, const char *serial)
+static const EVP_MD_CTX *verifier_find(const struct alipay *alipay, const char *serial)
 {
     if (!alipay->app_serial)
-        return alipay->keys[0].key;
+        return alipay->keys[0].verifier;
     for (unsigned i = 0; serial && i < alipay->key_count; i++)
         if (strcmp(alipay->keys[i].serial, serial) == 0)
-            return alipay->keys[i].key;
+            return alipay->keys[i].verifier;
     return NULL;
 }
 
@@ -67,9 +67,9 @@ static char *slashes_write(const struct alipay_node *node, size_t *out_length)
     return text;
 }
 
-static json_t *text_verify(EVP_PKEY *key, const char *sign, const char *bytes, size_t length)
+static json_t *text_verify(const EVP_MD_CTX *verifier, const char *sign, const char *bytes, size_t length)
 {
-    if (!rsa_verify(key, bytes, length, sign, strlen(sign)))
+    if (!rsa_verify_by(verifier, bytes, length, sign, strlen(sign)))
         return NULL;
     json_t *answer = json_load_strict(bytes, length, length);
     if (json_is_object(answer))
@@ -79,14 +79,14 @@ static json_t *text_verify(EVP_PKEY *key, const char *sign, const char *bytes, s
 }
 
 /* As received; and as some of Alipay's servers sign it, before the slashes are escaped. */
-static json_t *node_verify(EVP_PKEY *key, const char *sign, const struct alipay_node *node)
+static json_t *node_verify(const EVP_MD_CTX *verifier, const char *sign, const struct alipay_node *node)
 {
-    json_t *answer = text_verify(key, sign, node->bytes, node->length);
+    json_t *answer = text_verify(verifier, sign, node->bytes, node->length);
     if (answer)
         return answer;
     size_t length;
     char *text = slashes_write(node, &length);
-    answer = text ? text_verify(key, sign, text, length) : NULL;
+    answer = text ? text_verify(verifier, sign, text, length) : NULL;
     free(text);
     return answer;
 }
@@ -96,18 +96,18 @@ json_t *alipay_verify(const struct alipay *alipay, const json_t *document, const
 {
     const char *sign = json_string_value(json_object_get(document, "sign"));
     const char *serial = json_string_value(json_object_get(document, "alipay_cert_sn"));
-    EVP_PKEY *key = key_find(alipay, serial);
+    const EVP_MD_CTX *verifier = verifier_find(alipay, serial);
     struct alipay_node node;
     json_t *answer = NULL;
     if (!sign || !*sign)
         snprintf(fault, CODE_BYTES, "unsigned");
     else if (!alipay_node_find(response->body, response->body_bytes, node_name, &node))
         snprintf(fault, CODE_BYTES, "node_missing");
-    else if (!key && !(serial && *serial))
+    else if (!verifier && !(serial && *serial))
         snprintf(fault, CODE_BYTES, "certificate_unnamed");
-    else if (!key)
+    else if (!verifier)
         snprintf(fault, CODE_BYTES, "certificate_unknown %.32s", serial);
-    else if (!(answer = node_verify(key, sign, &node)))
+    else if (!(answer = node_verify(verifier, sign, &node)))
         snprintf(fault, CODE_BYTES, "signature_wrong");
     return answer;
 }

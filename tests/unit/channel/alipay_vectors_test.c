@@ -160,7 +160,8 @@ static void answers_are_verified_as_received(void **state)
     {
         const char *raw = text_of(vector, "raw");
         char fault[CODE_BYTES] = "";
-        struct alipay alipay = {.keys = {{NULL, key_load(text_of(vector, "public_key"))}}, .key_count = 1};
+        EVP_PKEY *key = key_load(text_of(vector, "public_key"));
+        struct alipay alipay = {.keys = {{NULL, key, rsa_verifier(key)}}, .key_count = 1};
         struct response response = {.http_status = 200, .body = raw, .body_bytes = strlen(raw)};
         json_t *document = fixture_json(raw);
         json_object_set_new(document, "sign", json_string(text_of(vector, "sign"))); /* one has another */
@@ -173,7 +174,8 @@ static void answers_are_verified_as_received(void **state)
             assert_string_equal(text_of(answer, "file_id"), "CAxAToWB1JsAAAAAAAAAAAAADgSLAQBr");
         json_decref(answer);
         json_decref(document);
-        EVP_PKEY_free(alipay.keys[0].key);
+        EVP_MD_CTX_free(alipay.keys[0].verifier);
+        EVP_PKEY_free(key);
     }
     json_decref(vectors);
 }
