@@ -319,7 +319,7 @@ CREATE OR REPLACE FUNCTION settle(
   p_last boolean[], p_detail text[])
 RETURNS TABLE (place integer, upto integer, outcome text, reason text)
 LANGUAGE plpgsql SECURITY DEFINER ROWS 500 SET search_path = pg_catalog, makegood, pg_temp
-SET plan_cache_mode = force_generic_plan
+SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE
