@@ -4,7 +4,7 @@
  * engine_world, during the call, and says when it wants to be called next. now_ms is any clock that never
  * steps back.
  *
- *   claim ----> engine_claimed / engine_claim_failed
+ *   claim ----> engine_claimed / engine_claim_failed, then engine_due and engine_sleeps
  *   ask ------> engine_answered                        (job->evidence filled in)
  *   settle ---> engine_settled / engine_settle_failed
  *   release --> engine_released                        (whatever came of it)
@@ -151,7 +151,8 @@ struct engine_world {
 struct engine_config {
     int in_flight;      /* job slots; fixed at engine_create */
     int batch_size;     /* rows per claim and per settle */
-    int64_t poll_ms;    /* scan interval while nothing is known to be due */
+    int64_t poll_ms;    /* scan interval while it is not known when the next order is due ... */
+    int64_t rescan_ms;  /* ... and while it is, for what was missed */
     int64_t collect_ms; /* how long an answered order waits for companions */
     int64_t lease_ms;
     int settle_cap;  /* orders that may end per minute, all instances together; 0: no cap */
@@ -177,6 +178,10 @@ int64_t engine_advance(struct engine *engine, int64_t now_ms);
 void engine_claimed(struct engine *engine, const struct lost_order *orders, int count, int64_t now_ms);
 void engine_claim_failed(struct engine *engine, enum failure failure, const char *sqlstate, int64_t now_ms);
 void engine_answered(struct engine *engine, struct job *job, int64_t now_ms);
+/* The channel's next order is due in so many milliseconds: told by a claim, or by the order as it comes. */
+void engine_due(struct engine *engine, const char *channel, int64_t in_ms, int64_t now_ms);
+/* Whether orders announce when they are due, so that nothing has to be scanned until then. Not at first. */
+void engine_sleeps(struct engine *engine, bool sleeps);
 /* One entry of outcomes and reasons per job of the batch, in order. */
 void engine_settled(struct engine *engine, struct batch *batch, const enum outcome *outcomes,
                     const enum park_reason *reasons, int64_t now_ms);
@@ -199,6 +204,8 @@ bool engine_is_idle(const struct engine *engine);
 
 /* Scan at the next advance, whatever the timer says. */
 void engine_poke(struct engine *engine);
+/* Nothing is in flight, and nothing is scanned until an order announces itself. */
+bool engine_is_asleep(const struct engine *engine);
 
 /* Counters and gauges. Counters count since engine_create. */
 struct engine_view {

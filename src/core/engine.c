@@ -176,9 +176,11 @@ static int wants_gather(struct engine *engine, bool polling, int64_t now_ms)
         if (!lane->retired) {
             int share = (budget + lanes_left - 1) / lanes_left;
             lanes_left--;
-            int want = lane_wants(engine, lane, polling, now_ms);
+            bool due = polling || lane_due_ms(engine, lane) <= now_ms;
+            int want = lane_wants(engine, lane, due, now_ms);
             lane->wanted = want < share ? want : share;
-            lane->more_due = lane->more_due || (polling && lane->wanted == 0);
+            lane->more_due = lane->more_due || (due && lane->wanted == 0);
+            lane->due_ms = due || lane->wanted > 0 ? NEVER_MS : lane->due_ms;
             budget -= lane->wanted;
         }
         if (lane->wanted > 0)
@@ -196,7 +198,7 @@ static void engine_claim(struct engine *engine, int64_t now_ms)
     bool polling = now_ms >= engine->poll_at_ms;
     int count = wants_gather(engine, polling, now_ms);
     if (polling)
-        engine->poll_at_ms = now_ms + engine->config.poll_ms;
+        engine->poll_at_ms = now_ms + (engine->sleeps ? engine->config.rescan_ms : engine->config.poll_ms);
     if (count == 0)
         return;
     engine->claiming = true;
@@ -248,6 +250,21 @@ void engine_claimed(struct engine *engine, const struct lost_order *orders, int 
             lane->more_due = lane->got >= lane->wanted;
 }
 
+void engine_due(struct engine *engine, const char *channel, int64_t in_ms, int64_t now_ms)
+{
+    struct lane *lane = lane_find(engine, channel);
+    if (lane)
+        lane_is_due(lane, now_ms + in_ms);
+}
+
+void engine_sleeps(struct engine *engine, bool sleeps)
+{
+    if (engine->sleeps != sleeps)
+        engine->poll_at_ms =
+            engine->claim_sent_ms + (sleeps ? engine->config.rescan_ms : engine->config.poll_ms);
+    engine->sleeps = sleeps;
+}
+
 void engine_claim_failed(struct engine *engine, enum failure failure, const char *sqlstate, int64_t now_ms)
 {
     assert(engine->claiming);
@@ -288,8 +305,11 @@ static int64_t engine_next_ms(struct engine *engine, int64_t now_ms)
         next_ms = smaller(next_ms, lane_next_ms(engine, lane, now_ms));
     if (engine->claiming || engine->stopping || engine->unfit_settle)
         return next_ms;
-    int64_t poll_ms = engine->poll_at_ms;
-    return smaller(next_ms, poll_ms > engine->claim_not_before_ms ? poll_ms : engine->claim_not_before_ms);
+    int64_t claim_ms = engine->poll_at_ms;
+    for (struct lane *lane = engine->lanes; lane; lane = lane->next)
+        if (lane->due_ms != NEVER_MS && !lane_is_blocked(lane, now_ms))
+            claim_ms = smaller(claim_ms, lane_due_ms(engine, lane));
+    return smaller(next_ms, claim_ms > engine->claim_not_before_ms ? claim_ms : engine->claim_not_before_ms);
 }
 
 int64_t engine_advance(struct engine *engine, int64_t now_ms)
@@ -307,6 +327,11 @@ void engine_stop(struct engine *engine, int64_t now_ms)
 {
     engine->stopping = true;
     settle_wake(engine, now_ms);
+}
+
+bool engine_is_asleep(const struct engine *engine)
+{
+    return engine->sleeps && engine_is_idle(engine);
 }
 
 bool engine_is_idle(const struct engine *engine)

@@ -13,6 +13,7 @@
 #define BATCHES         (SETTLES_MAX + RELEASES_MAX)
 #define NEVER_MS        INT64_MAX
 #define UNFIT_REPEAT_MS 30000 /* a schema is mended by people */
+#define CLAIM_GAP_MS    2     /* between claims of what is due just now: company makes them cheaper */
 
 static inline int64_t smaller(int64_t a, int64_t b)
 {
@@ -52,10 +53,11 @@ struct lane {
     bool skew_noted;
     bool has_skew; /* of the last answer that told one */
     int64_t skew_ms;
-    int wanted;    /* rows asked for by the claim under way */
-    int got;       /* rows that it gave */
-    bool more_due; /* the last claim was full, or could not be made: no need to wait for the timer */
-    bool retired;  /* gone from the configuration; lives until its slots are free */
+    int wanted;     /* rows asked for by the claim under way */
+    int got;        /* rows that it gave */
+    bool more_due;  /* the last claim was full, or could not be made: no need to wait for the timer */
+    int64_t due_ms; /* when the next order is, as far as it is known; else NEVER_MS */
+    bool retired;   /* gone from the configuration; lives until its slots are free */
     struct lane *next;
 };
 
@@ -77,6 +79,7 @@ struct engine {
     bool solo;        /* a suspect is being asked: nobody else starts */
     int settle_limit; /* rows per settle: halves when a row spoils a batch, doubles when one goes well */
     int claim_failures;
+    bool sleeps;
     int64_t poll_at_ms;
     int64_t claim_sent_ms;
     int64_t claim_not_before_ms;
@@ -105,7 +108,9 @@ void lane_share(struct lane *lane, int place, int living, int64_t now_ms);
 int share_of(int whole, int place, int living);
 void lanes_start(struct engine *engine, int64_t now_ms);
 void lanes_release(struct engine *engine, int64_t now_ms);
-int lane_wants(struct engine *engine, struct lane *lane, bool polling, int64_t now_ms);
+int lane_wants(struct engine *engine, struct lane *lane, bool due, int64_t now_ms);
+int64_t lane_due_ms(const struct engine *engine, const struct lane *lane);
+void lane_is_due(struct lane *lane, int64_t due_ms);
 int64_t lane_next_ms(struct engine *engine, struct lane *lane, int64_t now_ms);
 bool lane_is_blocked(const struct lane *lane, int64_t now_ms);
 

@@ -12,6 +12,7 @@ struct lane *lane_create(const struct policy *policy, int64_t now_ms)
     if (!lane)
         return NULL;
     lane->found_ms = -1;
+    lane->due_ms = NEVER_MS;
     lane->latency_ms = policy->timeout_ms;
     bucket_init(&lane->bucket, policy->rate_per_second, policy->burst, now_ms);
     lane_configure(lane, policy, now_ms);
@@ -39,10 +40,12 @@ void lane_share(struct lane *lane, int place, int living, int64_t now_ms)
 {
     int rate = share_of(lane->whole.rate_per_second, place, living);
     int burst = share_of(lane->whole.burst, place, living);
+    bool had_none = lane->policy.concurrency == 0;
     lane->policy.concurrency = rate ? share_of(lane->whole.concurrency, place, living) : 0;
     lane->policy.rate_per_second = rate ? rate : 1;
     lane->policy.burst = burst ? burst : 1;
     bucket_resize(&lane->bucket, lane->policy.rate_per_second, lane->policy.burst, now_ms);
+    lane->more_due = lane->more_due || (had_none && lane->policy.concurrency > 0);
 }
 
 /* Not because of the channel, and not for a time that we know. */
@@ -142,6 +145,7 @@ static void list_release(struct engine *engine, struct job_list *list, bool whol
             return; /* both releases are under way: at the next turn */
         struct job *job = list->first;
         (*batch)->jobs[(*batch)->count++] = job;
+        job->lane->more_due = true;
         job_move(engine, job, JOB_SETTLING);
         if ((*batch)->count == engine->config.batch_size) {
             engine->world.release(engine->self, *batch);
@@ -173,7 +177,19 @@ static int64_t lane_startable(const struct engine *engine, struct lane *lane, in
     return smaller(allowed * rounds, bucket_within(&lane->bucket, now_ms, share_ms));
 }
 
-int lane_wants(struct engine *engine, struct lane *lane, bool polling, int64_t now_ms)
+void lane_is_due(struct lane *lane, int64_t due_ms)
+{
+    lane->due_ms = smaller(lane->due_ms, due_ms);
+}
+
+/* When to claim what is due, as far as it is known. */
+int64_t lane_due_ms(const struct engine *engine, const struct lane *lane)
+{
+    int64_t least_ms = engine->claim_sent_ms + CLAIM_GAP_MS;
+    return lane->due_ms > least_ms ? lane->due_ms : least_ms;
+}
+
+int lane_wants(struct engine *engine, struct lane *lane, bool due, int64_t now_ms)
 {
     if (lane_is_blocked(lane, now_ms))
         return 0;
@@ -183,12 +199,13 @@ int lane_wants(struct engine *engine, struct lane *lane, bool polling, int64_t n
     int64_t want =
         smaller(most - lane->ready.count - lane->suspects.count, (quota > 0 ? quota : 1) - lane->used);
     bool worth_a_call = want >= smaller(most / 2, engine->config.batch_size);
-    return want > 0 && (polling || (lane->more_due && worth_a_call)) ? (int)want : 0;
+    return want > 0 && (due || (lane->more_due && worth_a_call)) ? (int)want : 0;
 }
 
 int64_t lane_next_ms(struct engine *engine, struct lane *lane, int64_t now_ms)
 {
-    int64_t next_ms = lane->ready.first || lane->more_due ? breaker_next_ms(&lane->breaker) : NEVER_MS;
+    bool waits = lane->ready.first || lane->more_due || lane->due_ms <= now_ms;
+    int64_t next_ms = waits ? breaker_next_ms(&lane->breaker) : NEVER_MS;
     if (now_ms < lane->paused_until_ms)
         next_ms = smaller(next_ms, lane->paused_until_ms);
     if (next_ms <= now_ms)

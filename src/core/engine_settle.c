@@ -109,6 +109,15 @@ int64_t settle_next_ms(const struct engine *engine, int64_t now_ms)
 
 /* --- what came of it ------------------------------------------------------------------------------------ */
 
+/* Of a row that stays, nobody but us knows when it is due again. */
+static void job_tells_due(const struct engine *engine, const struct job *job, int64_t now_ms)
+{
+    const struct verdict *verdict = &job->verdict;
+    bool enters_tail = verdict->kind == VERDICT_CLOSED && verdict->phase == PHASE_TAIL;
+    if (engine->sleeps && (verdict_puts_off(verdict->kind) || enters_tail))
+        lane_is_due(job->lane, now_ms + verdict->due_in_ms);
+}
+
 static void job_is_settled(struct engine *engine, struct job *job)
 {
     if (job->verdict.kind == VERDICT_CLOSED &&
@@ -164,6 +173,8 @@ static void job_take_outcome(struct engine *engine, struct job *job, enum outcom
     job->lane->counters.outcomes[outcome]++;
     /* What was paid already, the shop was told of in time. */
     job->lane->counters.paid += outcome == OUTCOME_APPLIED && job->verdict.kind == VERDICT_PAID;
+    if (outcome == OUTCOME_APPLIED)
+        job_tells_due(engine, job, now_ms);
     if (outcome == OUTCOME_FENCED)
         job_is_fenced(engine, job);
     else if (outcome == OUTCOME_BUSY)

@@ -12,8 +12,8 @@
 #include "daemon/daemon.h"
 #include "io/log.h"
 
-#define BEAT_MS       1000
-#define BEATS_TO_SEAL 60
+#define BEAT_MS 1000
+#define SEAL_MS 60000
 
 /* --- what it tells ------------------------------------------------------------------------------------------- */
 
@@ -116,7 +116,6 @@ static void schema_is_old(struct daemon *daemon)
             "run `makegood migrate`; until then nothing can be paused, and several daemons share no limits",
             NULL);
     daemon->alone = true;
-    store_tells_late(daemon->store, false);
     held_take(daemon, false, "");
     engine_let(daemon);
 }
@@ -129,7 +128,6 @@ static void on_heard(void *self, const struct heard *heard, enum failure failure
         return;
     if (heard) {
         daemon->alone = false;
-        store_tells_late(daemon->store, true);
         share_take(daemon, heard->place, heard->living);
         held_take(daemon, heard->halted, heard->paused);
         engine_let(daemon);
@@ -140,7 +138,35 @@ static void on_heard(void *self, const struct heard *heard, enum failure failure
 
 /* --- the beat ------------------------------------------------------------------------------------------------ */
 
-/* Only one at a time: a database that is slow to answer is not asked faster. */
+/* Once a minute, by the first of the living. */
+static void audit_seal(struct daemon *daemon, int64_t now_ms)
+{
+    if (daemon->alone || daemon->place != 0 || now_ms - daemon->sealed_ms < SEAL_MS)
+        return;
+    daemon->sealed_ms = now_ms;
+    store_seal(daemon->store);
+}
+
+static void beat(struct daemon *daemon, int64_t period_ms)
+{
+    char *lanes = lanes_tell(daemon);
+    daemon->beating = true;
+    store_beat(daemon->store, MAKEGOOD_VERSION, period_ms, lanes ? lanes : "{}", on_heard, daemon);
+    free(lanes);
+}
+
+/* Nothing was done since the last beat, nothing will be until it is due or announced, and whatever operators do is. */
+static bool is_asleep(struct daemon *daemon)
+{
+    struct engine_view view;
+    engine_look(daemon->engine, &view);
+    bool idle = view.queries == daemon->queries_beaten && engine_is_asleep(daemon->engine);
+    daemon->queries_beaten = view.queries;
+    return idle && !daemon->halted && !(daemon->paused && *daemon->paused);
+}
+
+/* Only one at a time: a database that is slow to answer is not asked faster. Asleep it beats in step with the scans; the
+ * others miss it after five of the periods that it tells, which is two of those beats. */
 static void on_beat(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
@@ -150,18 +176,31 @@ static void on_beat(uv_timer_t *timer)
         daemon_channels_hold(daemon);
         return;
     }
-    char *lanes = lanes_tell(daemon);
-    if (!daemon->alone && daemon->place == 0 &&
-        ++daemon->beats % BEATS_TO_SEAL == BEATS_TO_SEAL / 6) /* the first time soon */
-        store_seal(daemon->store);
-    daemon->beating = true;
-    store_beat(daemon->store, MAKEGOOD_VERSION, BEAT_MS, lanes ? lanes : "{}", on_heard, daemon);
-    free(lanes);
+    int64_t seldom_ms = daemon->config->engine.rescan_ms;
+    bool seldom = seldom_ms > BEAT_MS && is_asleep(daemon);
+    audit_seal(daemon, daemon_now_ms());
+    beat(daemon, seldom ? seldom_ms * 2 / 5 : BEAT_MS);
+    if (seldom != daemon->beats_seldom)
+        uv_timer_set_repeat(timer, (uint64_t)(seldom ? seldom_ms : BEAT_MS));
+    daemon->beats_seldom = seldom;
 }
 
 void daemon_beat_start(struct daemon *daemon)
 {
+    daemon->beats_seldom = false;
     uv_timer_start(&daemon->beat, on_beat, 0, BEAT_MS);
+}
+
+void daemon_beat_often(struct daemon *daemon)
+{
+    if (daemon->beats_seldom)
+        daemon_beat_start(daemon);
+}
+
+void daemon_beat_now(struct daemon *daemon)
+{
+    if (daemon->fit && !daemon->stopping)
+        daemon_beat_start(daemon);
 }
 
 void daemon_beat_stop(struct daemon *daemon)

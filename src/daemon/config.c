@@ -101,6 +101,8 @@ static void config_own(struct config_reader *reader, struct config *config, cons
     config->approve_above = text_own(reader, draft->config.approve_above);
     config->operator_url = text_own(reader, draft->config.operator_url);
     config->listen = text_own(reader, draft->config.listen);
+    config->wake = text_own(reader, draft->config.wake);
+    config->precise = draft->config.wake ? strcmp(draft->config.wake, "precise") == 0 : config->prepared;
     config->file = text_own(reader, reader->file);
     for (int i = 0; draft->log_level && i < (int)(sizeof(levels) / sizeof(levels[0])); i++)
         if (strcmp(levels[i], draft->log_level) == 0)
@@ -287,6 +289,7 @@ void config_drop(struct config *config)
     url_drop(config->operator_url);
     secret_drop(config->page_password);
     free(config->listen);
+    free(config->wake);
     free(config->instance);
     free(config->approve_above);
     free(config->mapping);

@@ -24,6 +24,8 @@ struct config {
     char *approve_above; /* an amount; NULL: nobody has to approve */
     char *operator_url;  /* the operators'; NULL: database_url */
     bool prepared;       /* prepared statements; false behind PgBouncer in transaction mode */
+    char *wake;          /* precise, poll, or NULL */
+    bool precise;        /* what comes of it: wakes when orders are due, instead of scanning */
     int64_t connect_timeout_ms;
     int64_t call_timeout_ms;
 

@@ -41,6 +41,15 @@ static void listen_check(struct config_reader *reader, const char *listen)
         config_blame(reader, "listen", "%s", why);
 }
 
+static void wake_check(struct config_reader *reader, const struct config *config)
+{
+    if (config->wake && strcmp(config->wake, "precise") == 0 && !config->prepared)
+        config_blame(
+            reader, "engine.wake",
+            "a connection behind PgBouncer in transaction mode (database.prepared: false) hears nothing; "
+            "write poll, or leave this key out");
+}
+
 static void lease_check(struct config_reader *reader, const struct config_draft *draft)
 {
     const struct engine_config *engine = &draft->config.engine;
@@ -139,6 +148,7 @@ void config_checks_run(struct config_reader *reader, const struct config_draft *
     url_check(reader, "database.migrate_url", config->migrate_url);
     url_check(reader, "database.operator_url", config->operator_url);
     approval_check(reader, config->approve_above);
+    wake_check(reader, config);
     lease_check(reader, draft);
     for (unsigned i = 0; i < draft->channel_count; i++)
         channel_check(reader, draft, i);

@@ -18,7 +18,7 @@ static bool value_differs(const struct config_key *key, const struct config *now
 {
     const void *one = (const char *)now + key->offset;
     const void *other = (const char *)next + key->offset;
-    if (key->type == KEY_TEXT)
+    if (key->type == KEY_TEXT || key->type == KEY_CHOICE)
         return !texts_equal(*(char *const *)one, *(char *const *)other);
     if (key->type == KEY_DURATION)
         return *(const int64_t *)one != *(const int64_t *)other;

@@ -95,8 +95,14 @@ const struct config_key config_keys[] = {
 
     RELOADS("engine", MAPPING, KEY_NOWHERE, 0, 0, .otherwise = "the defaults below",
             .sentence = "How orders are scanned, claimed and settled."),
+    FIXED("engine.wake", CHOICE, TOP(config.wake), 1, 16, .unit = "precise|poll",
+          .otherwise = "precise; poll where database.prepared is false", .sample = "#precise",
+          .sentence = "precise: sleeps until the next order is due, and hears of those that are due earlier. "
+                      "poll: scans the table."),
     RELOADS("engine.poll_interval", DURATION, TOP(config.engine.poll_ms), 10, HOUR_MS, .value = "1s",
-            .sample = "1s", .sentence = "How often the table is scanned while nothing is known to be due."),
+            .sample = "1s", .sentence = "wake: poll: how often the table is scanned."),
+    RELOADS("engine.rescan_interval", DURATION, TOP(config.engine.rescan_ms), 100, HOUR_MS, .value = "30s",
+            .sentence = "wake: precise: how often it is scanned nevertheless, for orders that went unheard."),
     RELOADS("engine.batch_size", INTEGER, TOP(config.engine.batch_size), 1, BATCH_MAX, .unit = "orders",
             .value = "500", .sample = "500", .sentence = "Orders per claim and per settlement."),
     FIXED("engine.in_flight", INTEGER, TOP(config.engine.in_flight), 1, 100000, .unit = "orders",

@@ -40,10 +40,13 @@ struct daemon {
     bool stopping;
     bool progress;     /* a line per second on stdout */
     bool beating;      /* an answer is under way */
+    bool beats_seldom; /* asleep: there is nothing to tell */
+    uint64_t queries_beaten;
     bool alone;        /* the schema knows no beating */
     int place, living; /* of what it heard last; 0 of 0: nothing yet */
-    unsigned beats, beats_missed;
-    bool halted; /* heard last */
+    unsigned beats_missed;
+    int64_t sealed_ms; /* asked for last */
+    bool halted;       /* heard last */
     char *paused;
     int exit_code;
     uint64_t turns, turns_fed; /* the watchdog is fed when turns moved */
@@ -74,6 +77,8 @@ void daemon_faults_log(const struct faults *faults, const char *event);
 /* beat.c */
 void daemon_channels_hold(struct daemon *daemon);
 void daemon_beat_start(struct daemon *daemon);
+void daemon_beat_often(struct daemon *daemon); /* there is work */
+void daemon_beat_now(struct daemon *daemon);
 void daemon_beat_stop(struct daemon *daemon);
 
 /* progress.c */

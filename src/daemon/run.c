@@ -210,8 +210,8 @@ static int parts_create(struct daemon *daemon)
     if (result == 0)
         result = pool_create(&daemon->pool, &daemon->loop, &pool);
     if (result == 0)
-        result =
-            store_create(&daemon->store, &daemon->loop, &pg, config->instance, &daemon_store_events, daemon);
+        result = store_create(&daemon->store, &daemon->loop, &pg, config->instance, config->precise,
+                              &daemon_store_events, daemon);
     if (result == 0)
         result = pages_create(&daemon->pages, daemon, &pg);
     return result;

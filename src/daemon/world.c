@@ -20,6 +20,7 @@ static void world_ask(void *self, struct job *job)
     struct errand *errand = &daemon->errands[job->slot];
     const struct channel *channel = config_channel(daemon->config, job->order.channel);
     assert(channel && !errand->config);
+    daemon_beat_often(daemon);
     errand->config = config_hold(daemon->config);
     errand->question =
         (struct question){.channel = channel, .order = &job->order, .evidence = &job->evidence, .self = job};
@@ -95,6 +96,31 @@ static void on_claimed(void *self, const struct lost_order *orders, int count)
     engine_claimed(daemon->engine, orders, count, daemon_now_ms());
 }
 
+static void on_next_due(void *self, const char *channel, int64_t in_ms)
+{
+    struct daemon *daemon = self;
+    engine_due(daemon->engine, channel, in_ms, daemon_now_ms());
+}
+
+static void on_sleeps(void *self, bool sleeps)
+{
+    struct daemon *daemon = self;
+    engine_sleeps(daemon->engine, sleeps);
+}
+
+static void on_due(void *self, const char *channel)
+{
+    struct daemon *daemon = self;
+    engine_due(daemon->engine, channel, 0, daemon_now_ms());
+}
+
+static void on_steered(void *self)
+{
+    struct daemon *daemon = self;
+    engine_poke(daemon->engine);
+    daemon_beat_now(daemon);
+}
+
 static void on_misread(void *self, const char *attempt_id, const char *why)
 {
     (void)self;
@@ -153,5 +179,15 @@ static void on_down(void *self, const char *reason)
     log_event(LOG_WARNED, "database_down", "detail", reason, NULL);
 }
 
-const struct store_events daemon_store_events = {on_claimed,       on_misread,  on_claim_failed, on_settled,
-                                                 on_settle_failed, on_released, on_up,           on_down};
+const struct store_events daemon_store_events = {.claimed = on_claimed,
+                                                 .next_due = on_next_due,
+                                                 .sleeps = on_sleeps,
+                                                 .due = on_due,
+                                                 .steered = on_steered,
+                                                 .misread = on_misread,
+                                                 .claim_failed = on_claim_failed,
+                                                 .settled = on_settled,
+                                                 .settle_failed = on_settle_failed,
+                                                 .released = on_released,
+                                                 .up = on_up,
+                                                 .down = on_down};

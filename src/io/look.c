@@ -33,7 +33,7 @@ static void on_down(void *self, const char *reason)
 
 int look_create(struct look **out, uv_loop_t *loop, const struct pg_options *options)
 {
-    static const struct pg_events events = {on_up, on_down};
+    static const struct pg_events events = {.up = on_up, .down = on_down};
     struct look *look = calloc(1, sizeof(*look));
     if (!look)
         return -ENOMEM;

@@ -337,10 +337,21 @@ static void results_take(struct pg *pg)
     }
 }
 
+static void notices_take(struct pg *pg)
+{
+    PGnotify *notice;
+    while ((notice = PQnotifies(pg->conn))) {
+        if (pg->events.notified)
+            pg->events.notified(pg->self, notice->relname, notice->extra);
+        PQfreemem(notice);
+    }
+}
+
 void pg_on_ready(struct pg *pg, int events)
 {
     bool alive = !(events & UV_READABLE) || PQconsumeInput(pg->conn);
     results_take(pg);
+    notices_take(pg);
     alive = alive && (pg->broken || flush(pg)) && PQstatus(pg->conn) != CONNECTION_BAD;
     if (!alive)
         pg_lose(pg, PQerrorMessage(pg->conn));

@@ -30,6 +30,7 @@ struct pg_options {
 struct pg_events {
     void (*up)(void *self);                       /* connected, and writable where the string asks for it */
     void (*down)(void *self, const char *reason); /* lost, or an attempt failed; one sentence, no secret */
+    void (*notified)(void *self, const char *channel, const char *payload); /* what it listens to; or NULL */
 };
 
 /* What came of a call. Valid during the callback. */

@@ -40,8 +40,10 @@ struct store {
     char *instance;
     struct line lines[LINES];
     bool up;
-    bool tells_late; /* the schema has claim_told() */
-    char told[256];  /* the last reason for being down, so that it is told once */
+    bool precise;   /* asks when the next row is due, and listens ... */
+    bool listens;   /* ... on the connection that stands now */
+    int claim_kind; /* among claim_statements: an older schema knows only an older one */
+    char told[256]; /* the last reason for being down, so that it is told once */
 
     bool claim_failed; /* could not even be called; told by `excuse` */
     struct parcel parcels[BATCHES_MAX];
@@ -54,10 +56,18 @@ struct store {
     enum park_reason reasons[BATCH_MAX];
 };
 
-static const struct pg_statement statement_claim = {
-    "makegood_claim", "SELECT " CLAIM_COLUMNS " FROM makegood.claim($1, $2, $3, $4)", 4};
-static const struct pg_statement statement_claim_told = {
-    "makegood_claim_told", "SELECT " CLAIM_COLUMNS ", late_ms FROM makegood.claim_told($1, $2, $3, $4)", 4};
+/* Newest first; the others are those of schemas 15 and 9. */
+static const struct pg_statement claim_statements[] = {
+    {"makegood_claim_due",
+     "SELECT " CLAIM_COLUMNS ", late_ms, next_ms FROM makegood.claim_due($1, $2, $3, $4, $5)", 5},
+    {"makegood_claim_told", "SELECT " CLAIM_COLUMNS ", late_ms FROM makegood.claim_told($1, $2, $3, $4)", 4},
+    {"makegood_claim", "SELECT " CLAIM_COLUMNS " FROM makegood.claim($1, $2, $3, $4)", 4},
+};
+enum { CLAIM_KINDS = sizeof(claim_statements) / sizeof(claim_statements[0]) };
+
+static const struct pg_statement statement_listen_due = {"makegood_listen_due", "LISTEN makegood_due", 0};
+static const struct pg_statement statement_listen_steer = {"makegood_listen_steer", "LISTEN makegood_steer",
+                                                           0};
 static const struct pg_statement statement_settle = {
     "makegood_settle",
     "SELECT place, upto, outcome, reason FROM makegood.settle($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, "
@@ -78,12 +88,24 @@ bool store_is_up(const struct store *store)
     return true;
 }
 
+static void on_listening(void *self, const struct pg_answer *answer)
+{
+    struct store *store = self;
+    store->listens = answer->ok;
+}
+
 static void on_up(void *self)
 {
-    struct store *store = ((struct line *)self)->store;
+    struct line *line = self;
+    struct store *store = line->store;
+    if (line == &store->lines[LINE_CLAIM] && store->precise) {
+        pg_call(line->pg, &statement_listen_steer, NULL, on_listening, store);
+        pg_call(line->pg, &statement_listen_due, NULL, on_listening, store);
+    }
     if (store->up || !store_is_up(store))
         return;
     store->up = true;
+    store->claim_kind = 0; /* another server, or a newer schema */
     store->told[0] = '\0';
     store->events.up(store->self);
 }
@@ -91,12 +113,24 @@ static void on_up(void *self)
 /* Connections fail together and keep on failing: each reason is told once. */
 static void on_down(void *self, const char *reason)
 {
-    struct store *store = ((struct line *)self)->store;
+    struct line *line = self;
+    struct store *store = line->store;
+    if (line == &store->lines[LINE_CLAIM])
+        store->listens = false;
     bool news = store->up || strncmp(store->told, reason, sizeof(store->told) - 1) != 0;
     store->up = false;
     snprintf(store->told, sizeof(store->told), "%s", reason);
     if (news)
         store->events.down(store->self, reason);
+}
+
+static void on_notified(void *self, const char *channel, const char *payload)
+{
+    struct store *store = ((struct line *)self)->store;
+    if (strcmp(channel, "makegood_due") == 0)
+        store->events.due(store->self, payload);
+    else
+        store->events.steered(store->self);
 }
 
 /* --- what could not even be called ---------------------------------------------------------------------- */
@@ -144,10 +178,26 @@ static bool orders_reserve(struct store *store, int count)
     return true;
 }
 
+/* Rows that are due and were not given are held by somebody: looked at again soon. */
+#define HELD_MS 100
+
+static void next_read(struct store *store, const PGresult *rows)
+{
+    for (int row = 0; row < PQntuples(rows); row++) {
+        struct next_due next;
+        if (next_due_read(rows, row, &next))
+            store->events.next_due(store->self, next.channel, next.in_ms > 0 ? next.in_ms : HELD_MS);
+    }
+    store->events.sleeps(store->self, store->listens && store->claim_kind == 0);
+}
+
 static void claim_read(struct store *store, const PGresult *rows)
 {
     int count = 0;
     for (int row = 0; row < PQntuples(rows); row++) {
+        struct next_due next;
+        if (next_due_read(rows, row, &next))
+            continue;
         const char *why = order_read(rows, row, &store->orders[count]);
         if (why)
             store->events.misread(store->self, PQgetvalue(rows, row, 0), why);
@@ -155,12 +205,24 @@ static void claim_read(struct store *store, const PGresult *rows)
             count++;
     }
     store->events.claimed(store->self, store->orders, count);
+    next_read(store, rows);
+}
+
+/* The schema is older than the statement: the next claim says the one before. */
+static bool claim_is_unknown(struct store *store, const struct pg_answer *answer)
+{
+    if (strcmp(answer->sqlstate, "42883") != 0 || store->claim_kind == CLAIM_KINDS - 1)
+        return false;
+    store->claim_kind++;
+    return true;
 }
 
 static void on_claim(void *self, const struct pg_answer *answer)
 {
     struct store *store = self;
-    if (!answer->ok)
+    if (!answer->ok && claim_is_unknown(store, answer))
+        store->events.claim_failed(store->self, FAILURE_LATER, answer->sqlstate, answer->message);
+    else if (!answer->ok)
         store->events.claim_failed(store->self, answer->failure, answer->sqlstate, answer->message);
     else if (!claim_is_readable(answer->rows))
         store->events.claim_failed(store->self, FAILURE_SCHEMA, "",
@@ -171,19 +233,14 @@ static void on_claim(void *self, const struct pg_answer *answer)
         claim_read(store, answer->rows);
 }
 
-void store_tells_late(struct store *store, bool told)
-{
-    store->tells_late = told;
-}
-
 void store_claim(struct store *store, const struct claim_want *wants, int count, int64_t lease_ms)
 {
     struct pg_array *channels = &store->arrays[0];
     struct pg_array *limits = &store->arrays[1];
     char lease[24];
     snprintf(lease, sizeof(lease), "%" PRId64, lease_ms);
-    struct pg_value values[] = {pg_text(store->instance), {0}, {0}, pg_text(lease)};
-    const struct pg_statement *statement = store->tells_late ? &statement_claim_told : &statement_claim;
+    struct pg_value values[] = {
+        pg_text(store->instance), {0}, {0}, pg_text(lease), pg_text(store->precise ? "true" : "false")};
     pg_array_start(channels, PG_TEXT);
     pg_array_start(limits, PG_INT4);
     for (int i = 0; i < count; i++) {
@@ -191,7 +248,8 @@ void store_claim(struct store *store, const struct claim_want *wants, int count,
         pg_array_number(limits, wants[i].limit);
     }
     if (pg_array_end(channels, &values[1]) && pg_array_end(limits, &values[2]) &&
-        pg_call(store->lines[LINE_CLAIM].pg, statement, values, on_claim, store) == 0)
+        pg_call(store->lines[LINE_CLAIM].pg, &claim_statements[store->claim_kind], values, on_claim, store) ==
+            0)
         return;
     store->claim_failed = true;
     excuse_soon(store);
@@ -304,19 +362,20 @@ static void on_excuse_closed(uv_handle_t *handle)
 static int line_open(struct store *store, struct line *line, uv_loop_t *loop,
                      const struct pg_options *options)
 {
-    static const struct pg_events events = {on_up, on_down};
+    static const struct pg_events events = {on_up, on_down, on_notified};
     line->store = store;
     return pg_create(&line->pg, loop, options, &events, line);
 }
 
 int store_create(struct store **out, uv_loop_t *loop, const struct pg_options *options, const char *instance,
-                 const struct store_events *events, void *self)
+                 bool precise, const struct store_events *events, void *self)
 {
     struct store *store = calloc(1, sizeof(*store));
     if (!store)
         return -ENOMEM;
     store->events = *events;
     store->self = self;
+    store->precise = precise;
     store->excuse.data = store;
     uv_timer_init(loop, &store->excuse);
     store->instance = strdup(instance);

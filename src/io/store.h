@@ -12,6 +12,12 @@ struct store;
 
 struct store_events {
     void (*claimed)(void *self, const struct lost_order *orders, int count);
+    /* After a claim: when the channel's next row is due. */
+    void (*next_due)(void *self, const char *channel, int64_t in_ms);
+    /* After a claim: whether that is told, and rows that are due earlier announce themselves: by `due`. */
+    void (*sleeps)(void *self, bool sleeps);
+    void (*due)(void *self, const char *channel);
+    void (*steered)(void *self); /* operators have steered */
     /* A row that could not be read into struct lost_order is left out and told here (its lease runs out). */
     void (*misread)(void *self, const char *attempt_id, const char *why);
     void (*claim_failed)(void *self, enum failure failure, const char *sqlstate, const char *message);
@@ -31,13 +37,12 @@ struct backlog {
     int64_t oldest_age_ms; /* of the oldest due row; 0 when there is none */
 };
 
+/* precise: listens, and asks with each claim when the next row is due. */
 int store_create(struct store **out, uv_loop_t *loop, const struct pg_options *options, const char *instance,
-                 const struct store_events *events, void *self);
+                 bool precise, const struct store_events *events, void *self);
 void store_destroy(struct store *store);
 bool store_is_up(const struct store *store);
 
-/* Whether the schema tells with a claim how late it is; at first: no. */
-void store_tells_late(struct store *store, bool told);
 void store_claim(struct store *store, const struct claim_want *wants, int count, int64_t lease_ms);
 void store_settle(struct store *store, struct batch *batch);
 void store_release(struct store *store, struct batch *batch);

@@ -28,7 +28,9 @@ enum {
     AT_CLAIMS,
     CLAIM_WIDTH,
     AT_LATE_MS = CLAIM_WIDTH, /* of claim_told() */
-    CLAIM_TOLD_WIDTH
+    CLAIM_TOLD_WIDTH,
+    AT_NEXT_MS = CLAIM_TOLD_WIDTH, /* of claim_due() */
+    CLAIM_DUE_WIDTH
 };
 
 /* --- one row of claim() --------------------------------------------------------------------------------- */
@@ -133,7 +135,15 @@ static bool counters_read(const PGresult *rows, int row, struct lost_order *out,
 
 bool claim_is_readable(const PGresult *rows)
 {
-    return PQnfields(rows) == CLAIM_WIDTH || PQnfields(rows) == CLAIM_TOLD_WIDTH;
+    return CLAIM_WIDTH <= PQnfields(rows) && PQnfields(rows) <= CLAIM_DUE_WIDTH;
+}
+
+bool next_due_read(const PGresult *rows, int row, struct next_due *out)
+{
+    if (PQnfields(rows) < CLAIM_DUE_WIDTH || PQgetisnull(rows, row, AT_NEXT_MS))
+        return false;
+    out->channel = PQgetvalue(rows, row, AT_CHANNEL);
+    return column_read(rows, row, AT_NEXT_MS, INT64_MIN, INT64_MAX / 2, &out->in_ms);
 }
 
 const char *order_read(const PGresult *rows, int row, struct lost_order *out)

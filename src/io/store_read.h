@@ -9,7 +9,7 @@
 #include "makegood/order.h"
 #include "makegood/verdict.h"
 
-/* Of claim(); claim_told() says late_ms as well. */
+/* Of claim(); claim_told() says late_ms as well, and claim_due() also next_ms. */
 #define CLAIM_COLUMNS                                                                                  \
     "attempt_id, token, claimed_us, order_no, channel, number, channel_data, amount_minor, currency, " \
     "method, "                                                                                         \
@@ -20,6 +20,13 @@ bool claim_is_readable(const PGresult *rows);
 
 /* One row of it. NULL when it was read, else a sentence that says why not. */
 const char *order_read(const PGresult *rows, int row, struct lost_order *out);
+
+/* A row that is no order, but tells when the channel's next one is due. */
+struct next_due {
+    const char *channel; /* the answer's */
+    int64_t in_ms;       /* 0 or less: one is due already */
+};
+bool next_due_read(const PGresult *rows, int row, struct next_due *out);
 
 /* The answer of settle() for count jobs. NULL, or a sentence. */
 const char *outcomes_read(const PGresult *rows, int count, enum outcome *outcomes, enum park_reason *reasons);

@@ -161,6 +161,7 @@ static bool say_engine(struct stage *stage)
     stage->config.in_flight = int_of(stage, 1, "in_flight", "8");
     stage->config.batch_size = int_of(stage, 1, "batch", "4");
     stage->config.poll_ms = ms_of(stage, 1, "poll", "1s");
+    stage->config.rescan_ms = ms_of(stage, 1, "rescan", "30s");
     stage->config.collect_ms = ms_of(stage, 1, "collect", "0");
     stage->config.lease_ms = ms_of(stage, 1, "lease", "60s");
     stage->config.crash_limit = int_of(stage, 1, "crash_limit", "3");
@@ -272,6 +273,22 @@ static bool say_claimed(struct stage *stage)
     return true;
 }
 
+/* What the database tells after a claim, or announces. */
+static bool say_next(struct stage *stage)
+{
+    engine_due(stage->engine, stage->words[1], stage_number(stage->words[2]), stage->now_ms);
+    engine_sleeps(stage->engine, true);
+    stage_advance(stage);
+    return true;
+}
+
+static bool say_due(struct stage *stage)
+{
+    engine_due(stage->engine, stage->words[1], 0, stage->now_ms);
+    stage_advance(stage);
+    return true;
+}
+
 static bool say_claim_fails(struct stage *stage)
 {
     enum failure failure;
@@ -377,6 +394,8 @@ static const struct {
     {"after", NULL, 2, say_after},
     {"row", NULL, 3, say_row},
     {"claimed", NULL, 1, say_claimed},
+    {"next", NULL, 3, say_next},
+    {"due", NULL, 2, say_due},
     {"claim", "fails", 3, say_claim_fails},
     {"answer", NULL, 3, say_answer},
     {"settled", NULL, 1, say_settled},

@@ -205,6 +205,16 @@ static void order_fill(const struct world *world, const struct grant *grant, str
     out->claims = grant->claims;
 }
 
+/* Rows that are due and were not given are held by somebody. */
+static void claim_tell(struct world *world, struct node *node, const struct call *call)
+{
+    for (int i = 0; i < call->want_count && world->sabotage != SABOTAGE_DEAF_WAKE; i++)
+        if (call->next_ms[i] != NO_END)
+            engine_due(node->engine, channel_names[call->want_channel[i]],
+                       call->next_ms[i] > 0 ? call->next_ms[i] : 100, node_clock(world, node));
+    engine_sleeps(node->engine, true);
+}
+
 static void claim_reply(struct world *world, struct node *node, struct call *call)
 {
     static struct lost_order orders[BATCH_MAX];
@@ -218,6 +228,8 @@ static void claim_reply(struct world *world, struct node *node, struct call *cal
     for (int i = 0; i < call->count; i++)
         order_fill(world, &world->witness.grants[call->grants[i]], &orders[i]);
     engine_claimed(node->engine, orders, call->count, clock);
+    if (world->plan.precise)
+        claim_tell(world, node, call);
 }
 
 /* The witness counts what the engine is about to be told. */

@@ -46,6 +46,27 @@ static bool head_of_line_blocks(const struct world *world, const struct call *ca
     return false;
 }
 
+/* What claim_due() announces. */
+static void sleep_announce(struct world *world, struct call *call)
+{
+    struct ledger *ledger = &world->ledger;
+    for (int want = 0; want < call->want_count; want++) {
+        int64_t due_at = NO_END;
+        for (int i = 0; i < ledger->row_count; i++) {
+            const struct row *row = &ledger->rows[i];
+            if (row->state == ROW_LIVE && row->channel == call->want_channel[want] && row->due_at < due_at)
+                due_at = row->due_at;
+        }
+        call->next_ms[want] = due_at == NO_END ? NO_END : due_at - ledger_clock(world);
+        ledger->sleep_until[call->want_channel[want]] = call->next_ms[want] <= 50 ? 0 : due_at;
+    }
+}
+
+bool ledger_wakes(const struct world *world, const struct row *row)
+{
+    return row->due_at < world->ledger.sleep_until[row->channel];
+}
+
 int ledger_claim(struct world *world, struct call *call)
 {
     struct ledger *ledger = &world->ledger;
@@ -65,6 +86,7 @@ int ledger_claim(struct world *world, struct call *call)
             assert(was_due_at <= ledger_clock(world));
         }
     }
+    sleep_announce(world, call);
     return call->count;
 }
 

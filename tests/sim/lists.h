@@ -65,6 +65,7 @@ ENUM_DECLARE(invariant)
     X(SWALLOW_SETTLE, LIVENESS, "an answer of the database to a settle never arrives")                   \
     X(FORGET_DUE, LIVENESS, "the ledger never hands out a row that was retried")                         \
     X(HEAD_OF_LINE, STARVATION, "a claim hands out nothing past an older row of any channel")            \
+    X(DEAF_WAKE, STARVATION, "the engine sleeps, and is not told when orders are due")                   \
     X(TELL_OTHERWISE, COUNTERS, "the engine is told another outcome than the ledger recorded")
 
 enum sabotage {

@@ -103,6 +103,7 @@ enum fault_family {
 struct plan {
     unsigned faults;
     bool starvation; /* nothing but one dead channel beside healthy ones */
+    bool precise;    /* claims tell when the next row is due, and rows announce themselves */
     int nodes;
     int channels;
     int orders;
@@ -172,7 +173,8 @@ struct ledger {
     int audit_count;
     int audit_room;
     uint32_t last_token;
-    int64_t clock_step; /* database clock = now + clock_step */
+    int64_t sleep_until[CHANNELS_MAX]; /* as the last claim announced it */
+    int64_t clock_step;                /* database clock = now + clock_step */
     bool down;
     bool broken; /* schema */
 };
@@ -330,6 +332,7 @@ struct call {
     int64_t lease_ms;
     int want_channel[CHANNELS_MAX];
     int want_limit[CHANNELS_MAX];
+    int64_t next_ms[CHANNELS_MAX]; /* until the next row of it is due; NO_END: there is none */
     int want_count;
     int count;
     int grants[BATCH_MAX]; /* of a claim */
@@ -392,6 +395,7 @@ void shop_end(struct world *world, int order, int64_t deed);
 /* ledger.c */
 int64_t ledger_clock(const struct world *world);
 int ledger_claim(struct world *world, struct call *call);
+bool ledger_wakes(const struct world *world, const struct row *row);
 bool ledger_settle(struct world *world, struct call *call); /* false: the batch failed because of one row */
 void ledger_release(struct world *world, const struct call *call);
 int ledger_audits_of(const struct world *world, int attempt, uint32_t token);

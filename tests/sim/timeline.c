@@ -128,6 +128,17 @@ static void orders_make(struct world *world)
     }
 }
 
+/* The database's NOTIFY, which a broken connection swallows. */
+static void node_hears(struct world *world, struct node *node, const struct row *row)
+{
+    bool swallowed =
+        world->act == ACT_FAULTS && world->plan.faults & FAULT_CUTS && prng_chance(&world->prng, 15);
+    if (swallowed || world->sabotage == SABOTAGE_DEAF_WAKE || !ledger_wakes(world, row))
+        return;
+    engine_due(node->engine, channel_names[row->channel], 0, node_clock(world, node));
+    node_advance(world, node);
+}
+
 void timeline_track(struct world *world, int attempt)
 {
     struct row *row = &world->ledger.rows[attempt];
@@ -138,10 +149,14 @@ void timeline_track(struct world *world, int attempt)
     row->due_at = row->created_at + prng_between(&world->prng, 0, 2000);
     for (int i = 0; i < world->plan.nodes; i++) {
         struct node *node = &world->nodes[i];
-        if (!node->engine || node->stalled_until > world->now || !prng_chance(&world->prng, 20))
+        if (!node->engine || node->stalled_until > world->now)
             continue;
-        engine_poke(node->engine); /* the database's NOTIFY */
-        node_advance(world, node);
+        if (world->plan.precise) {
+            node_hears(world, node, row);
+        } else if (prng_chance(&world->prng, 20)) {
+            engine_poke(node->engine); /* an operator's */
+            node_advance(world, node);
+        }
     }
 }
 

@@ -54,6 +54,18 @@ static void a_note_of_the_untrackable_stands_in_no_notifications_way(void **stat
     PQfinish(db);
 }
 
+/* Tracked anew at the moment when it was parked: two rows of one attempt, and the notification means both. */
+static void both_rows_of_an_attempt_are_resolved(void **state)
+{
+    (void)state;
+    PGconn *db = db_open(KIOSK, NULL);
+    kiosk_attempt(db, "U8", "edge-u", 100, "");
+    db_do(db, "INSERT INTO makegood.parked_order (order_no, channel, amount_minor, currency, reason) VALUES "
+              "('U8', 'edge-u', 100, 'CNY', 'flagged')");
+    assert_int_equal(db_number(db, "SELECT makegood.resolve('U8', 'edge-u')"), 2);
+    PQfinish(db);
+}
+
 static void an_attempt_that_is_being_parked_is_not_tracked_anew(void **state)
 {
     (void)state;
@@ -140,6 +152,7 @@ int run_edge_tests(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_time_without_end_stops_no_claim),
         cmocka_unit_test(a_note_of_the_untrackable_stands_in_no_notifications_way),
+        cmocka_unit_test(both_rows_of_an_attempt_are_resolved),
         cmocka_unit_test(an_attempt_that_is_being_parked_is_not_tracked_anew),
         cmocka_unit_test(an_audit_row_lies_in_the_month_of_its_claim),
         cmocka_unit_test(only_its_owners_functions_touch_the_order_table),

@@ -46,7 +46,7 @@ static inline void line_down(void *self, const char *reason)
 
 static inline void line_open_with(struct line *line, const struct pg_options *options)
 {
-    static const struct pg_events events = {line_up, line_down};
+    static const struct pg_events events = {.up = line_up, .down = line_down};
     memset(line, 0, sizeof(*line));
     assert_int_equal(uv_loop_init(&line->loop), 0);
     assert_int_equal(pg_create(&line->pg, &line->loop, options, &events, line), 0);

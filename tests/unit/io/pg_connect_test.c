@@ -142,7 +142,7 @@ static void test_read_only_looks_for_another_server(void **state)
 static void test_a_bad_string_is_refused_in_silence(void **state)
 {
     struct pg_options options = options_for("host=x password = geheim 'oops", true);
-    struct pg_events events = {line_up, line_down};
+    struct pg_events events = {.up = line_up, .down = line_down};
     (void)state;
     uv_loop_init(&line.loop);
     assert_int_equal(pg_create(&line.pg, &line.loop, &options, &events, &line), -EINVAL);
