@@ -12,16 +12,12 @@ CREATE UNLOGGED TABLE wake (
   due_at  timestamptz NOT NULL
 ) WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
-CREATE OR REPLACE FUNCTION announce(p_channels text[], p_first_delay_ms bigint[]) RETURNS void
+-- Whoever goes takes the announcements along, so that nobody notifies nobody; who stays announces with the next claim.
+CREATE OR REPLACE FUNCTION leave(p_instance text) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp
 AS $$
-  INSERT INTO channel AS c (name, first_delay_ms)
-  SELECT a.name, a.first_delay_ms FROM unnest(p_channels, p_first_delay_ms) AS a (name, first_delay_ms)
-  ORDER BY a.name
-  ON CONFLICT (name) DO UPDATE SET first_delay_ms = excluded.first_delay_ms, announced_at = now();
-  INSERT INTO wake (channel, due_at)
-  SELECT a.name, '-infinity' FROM unnest(p_channels) AS a (name) ORDER BY a.name
-  ON CONFLICT (channel) DO NOTHING
+  UPDATE instance AS i SET seen_at = '-infinity', lanes = '{}' WHERE i.name = p_instance;
+  DELETE FROM wake AS w WHERE w.ctid = ANY (ARRAY(SELECT o.ctid FROM wake AS o FOR UPDATE SKIP LOCKED))
 $$;
 
 -- As claim_told(). With p_sleeps also a row for each channel that has any row left, with nothing but its name and in how
@@ -100,6 +96,10 @@ BEGIN
                                           ORDER BY o.due_at LIMIT 1))
   INTO channels, dues
   FROM unnest(p_channels) AS c (channel);
+  INSERT INTO wake (channel, due_at)
+  SELECT c.channel, 'infinity' FROM unnest(channels) AS c (channel)
+  WHERE NOT EXISTS (SELECT FROM wake AS w WHERE w.channel = c.channel)
+  ON CONFLICT DO NOTHING;
   -- What another daemon announces at this moment is as good.
   UPDATE wake AS w SET due_at = n.due_at
   FROM (SELECT w.ctid AS spot, n.due_at

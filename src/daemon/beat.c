@@ -138,10 +138,11 @@ static void on_heard(void *self, const struct heard *heard, enum failure failure
 
 /* --- the beat ------------------------------------------------------------------------------------------------ */
 
-/* Once a minute, by the first of the living. */
-static void audit_seal(struct daemon *daemon, int64_t now_ms)
+/* Once a minute, and before it sleeps; by the first of the living. */
+static void audit_seal(struct daemon *daemon, bool falls_asleep)
 {
-    if (daemon->alone || daemon->place != 0 || now_ms - daemon->sealed_ms < SEAL_MS)
+    int64_t now_ms = daemon_now_ms();
+    if (daemon->alone || daemon->place != 0 || (!falls_asleep && now_ms - daemon->sealed_ms < SEAL_MS))
         return;
     daemon->sealed_ms = now_ms;
     store_seal(daemon->store);
@@ -178,7 +179,7 @@ static void on_beat(uv_timer_t *timer)
     }
     int64_t seldom_ms = daemon->config->engine.rescan_ms;
     bool seldom = seldom_ms > BEAT_MS && is_asleep(daemon);
-    audit_seal(daemon, daemon_now_ms());
+    audit_seal(daemon, seldom && !daemon->beats_seldom);
     beat(daemon, seldom ? seldom_ms * 2 / 5 : BEAT_MS);
     if (seldom != daemon->beats_seldom)
         uv_timer_set_repeat(timer, (uint64_t)(seldom ? seldom_ms : BEAT_MS));

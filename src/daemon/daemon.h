@@ -40,7 +40,8 @@ struct daemon {
     bool stopping;
     bool progress;     /* a line per second on stdout */
     bool beating;      /* an answer is under way */
-    bool beats_seldom; /* asleep: there is nothing to tell */
+    bool beats_seldom; /* asleep: there is nothing to tell ... */
+    bool told_asleep;  /* ... once more */
     uint64_t queries_beaten;
     bool alone;        /* the schema knows no beating */
     int place, living; /* of what it heard last; 0 of 0: nothing yet */

@@ -47,8 +47,10 @@ static void on_backlog(void *self, const struct backlog *found)
 static void on_status(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
-    if (daemon->beats_seldom && !daemon->progress)
-        return; /* asleep: what was told last holds */
+    bool told = daemon->told_asleep;
+    daemon->told_asleep = daemon->beats_seldom;
+    if (told && daemon->beats_seldom && !daemon->progress)
+        return; /* what was told last holds */
     store_backlog(daemon->store, on_backlog, daemon);
 }
 

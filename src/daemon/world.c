@@ -176,6 +176,7 @@ static void on_down(void *self, const char *reason)
     struct daemon *daemon = self;
     if (!daemon->down_since_ms)
         daemon->down_since_ms = daemon_now_ms();
+    engine_sleeps(daemon->engine, false); /* what is announced meanwhile, nobody hears */
     log_event(LOG_WARNED, "database_down", "detail", reason, NULL);
 }
 

@@ -209,7 +209,7 @@ static void test_tracked_again_in_the_tail(void **state)
     db_do(stage.db,
           "UPDATE public.orders SET status = 'paying';"
           "UPDATE truth.attempt SET meant = 'paid', attempt_id = makegood.track(order_no, channel, amount,"
-          " currency, number, p_expires_at => now() + interval '1 hour', p_due_in => interval '0')");
+          " currency, number, p_expires_at => now() + interval '1 hour', p_due_in => interval '2 s')");
     assert_int_equal(db_number(stage.db, "SELECT count(*) FROM makegood.lost_order WHERE phase = 'open'"),
                      12);
     bank_mode("paid");

@@ -162,7 +162,7 @@ static void test_amount_is_not_compared(void **state)
     stage_open(&orders_shop);
     stage_orders(1, 30, "wrong_amount");
     stage_prepare();
-    sabotage("claim_told", "l.amount_minor::bigint", "l.amount_minor::bigint + 1");
+    sabotage("claim_due", "l.amount_minor::bigint", "l.amount_minor::bigint + 1");
     sabotage("rule_batch", "(e.amount = h.amount_minor AND e.amount = o.amount_minor) IS NOT TRUE", "false");
     assert_true(broken_by_running(&plain, "proof") >= 20);
 }

@@ -30,7 +30,8 @@ static const char *heard(PGconn *db)
 static void wake_clear(PGconn *db)
 {
     db_do(db, "DELETE FROM makegood.lost_order WHERE channel LIKE 'wake-%%'");
-    db_do(db, "UPDATE makegood.wake SET due_at = '-infinity'");
+    db_do(db, "INSERT INTO makegood.wake VALUES ('wake-a', '-infinity'), ('wake-b', '-infinity') "
+              "ON CONFLICT (channel) DO UPDATE SET due_at = excluded.due_at");
 }
 
 static void a_claim_tells_when_the_next_row_is_due(void **state)
