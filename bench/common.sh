@@ -73,3 +73,21 @@ describe_machine() {
                WHERE name IN ('fsync', 'synchronous_commit', 'full_page_writes', 'autovacuum', 'shared_buffers',
                               'max_wal_size')")"
 }
+
+# cpu_ticks PID: of one process.
+cpu_ticks() {
+  awk '{ sub(/^.*\) /, ""); print $12 + $13 }' "/proc/$1/stat"
+}
+
+# The postmaster, its children that ended, and its children that live. A process may end while it is being read, so
+# those that are about to get a moment to do so.
+server_ticks() {
+  local postmaster
+  sleep 0.3
+  postmaster=$(head -n 1 "$folder/cluster/data/postmaster.pid")
+  { cat /proc/[0-9]*/stat 2>/dev/null || true; } | awk -v postmaster="$postmaster" '
+    { own = $1 == postmaster; sub(/^.*\) /, "") }
+    own { sum += $12 + $13 + $14 + $15 }
+    $2 == postmaster { sum += $12 + $13 }
+    END { print sum }'
+}

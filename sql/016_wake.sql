@@ -21,7 +21,7 @@ AS $$
 $$;
 
 -- As claim_told(). With p_sleeps also a row for each channel that has any row left, with nothing but its name and in how
--- many milliseconds the next one is due (none or less: some are due already), which is then announced. Who is
+-- many milliseconds the next one is due (0: some were due already and are not given), which is then announced. Who is
 -- awake within 50 ms again announces nothing.
 -- A claim that a crash of the server forgets was none, its answers are fenced: nobody waits for it to be on disk.
 CREATE FUNCTION claim_due(p_instance text, p_channels text[], p_limits integer[], p_lease_ms bigint, p_sleeps boolean)
@@ -75,7 +75,8 @@ BEGIN
     RETURN QUERY
     SELECT NULL::bigint, NULL::uuid, NULL::bigint, NULL, n.channel, NULL, NULL, NULL::bigint, NULL, NULL, NULL::bigint,
            NULL::bigint, NULL, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::bigint,
-           ceil(date_part('epoch', n.due_at - clock_timestamp()) * 1000)::bigint
+           CASE WHEN n.due_at > moment
+                THEN greatest(ceil(date_part('epoch', n.due_at - clock_timestamp()) * 1000)::bigint, 1) ELSE 0 END
     FROM sleep_announce(p_channels, moment) AS n;
   END IF;
 END

@@ -43,7 +43,7 @@ static void help_print(void)
            "(stripe, paypal), an answer with a false signature is simply paid.\n\n");
     for (int i = 0; i < WORDS; i++)
         printf("  %-17s%s\n", word_text((enum word)i), word_meaning((enum word)i));
-    printf("\nFor tests, on the same port: /_bank/stats, /_bank/asks and "
+    printf("\nFor tests, on the same port: /_bank/stats, /_bank/asks, /_bank/firsts and "
            "/_bank/mode?script=SCRIPT[&account=NAME],\n"
            "which overrides every order's script (an empty one ends that).\n");
 }

@@ -1,4 +1,4 @@
-/* The control of the simulated bank, for tests only: /_bank/stats, /_bank/asks, /_bank/mode. Owns the modes.
+/* The control of the simulated bank, for tests only: /_bank/stats, /_bank/asks, /_bank/firsts, /_bank/mode. Owns the modes.
  * Called by the server's threads; never waits and never touches an order's own script. */
 #include "bank/bank.h"
 
@@ -151,7 +151,20 @@ static enum MHD_Result stats_answer(struct bank *bank, struct MHD_Connection *co
                       counters->now, counters->most, counters->connections_now, counters->connections);
 }
 
-static enum MHD_Result asks_answer(struct bank *bank, struct MHD_Connection *connection)
+static void asks_print(FILE *file, const struct ledger *ledger, const struct order *order)
+{
+    fprintf(file, "%.*s\t%u\t%u\n", order->number_length, ledger_number(ledger, order), order->asked,
+            order->told_paid);
+}
+
+/* When it was asked first, in microseconds since 1970. */
+static void first_print(FILE *file, const struct ledger *ledger, const struct order *order)
+{
+    fprintf(file, "%.*s\t%lld\n", order->number_length, ledger_number(ledger, order), order->first_us);
+}
+
+static enum MHD_Result orders_answer(struct bank *bank, struct MHD_Connection *connection,
+                                     void (*print)(FILE *file, const struct ledger *, const struct order *))
 {
     const struct ledger *ledger = &bank->ledger;
     char *body = NULL;
@@ -159,11 +172,8 @@ static enum MHD_Result asks_answer(struct bank *bank, struct MHD_Connection *con
     FILE *file = open_memstream(&body, &length);
     if (!file)
         return MHD_NO;
-    for (uint32_t i = 0; i < ledger->count; i++) {
-        const struct order *order = &ledger->orders[i];
-        fprintf(file, "%.*s\t%u\t%u\n", order->number_length, ledger_number(ledger, order), order->asked,
-                order->told_paid);
-    }
+    for (uint32_t i = 0; i < ledger->count; i++)
+        print(file, ledger, &ledger->orders[i]);
     if (fclose(file) != 0) {
         free(body);
         return MHD_NO;
@@ -171,14 +181,27 @@ static enum MHD_Result asks_answer(struct bank *bank, struct MHD_Connection *con
     return reply(connection, 200, "text/tab-separated-values", length, body);
 }
 
+static enum MHD_Result asks_answer(struct bank *bank, struct MHD_Connection *connection)
+{
+    return orders_answer(bank, connection, asks_print);
+}
+
+static enum MHD_Result firsts_answer(struct bank *bank, struct MHD_Connection *connection)
+{
+    return orders_answer(bank, connection, first_print);
+}
+
 enum MHD_Result control_answer(struct bank *bank, struct MHD_Connection *connection, const char *url)
 {
     static const struct {
         const char *url;
         enum MHD_Result (*answer)(struct bank *, struct MHD_Connection *);
-    } pages[] = {{"/_bank/stats", stats_answer}, {"/_bank/asks", asks_answer}, {"/_bank/mode", mode_answer}};
+    } pages[] = {{"/_bank/stats", stats_answer},
+                 {"/_bank/asks", asks_answer},
+                 {"/_bank/firsts", firsts_answer},
+                 {"/_bank/mode", mode_answer}};
     for (size_t i = 0; i < sizeof pages / sizeof *pages; i++)
         if (strcmp(url, pages[i].url) == 0)
             return pages[i].answer(bank, connection);
-    return reply_json(connection, 404, "{\"error\":\"no such page: ask for stats, asks or mode\"}\n");
+    return reply_json(connection, 404, "{\"error\":\"no such page: ask for stats, asks, firsts or mode\"}\n");
 }

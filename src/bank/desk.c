@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "bank/provider.h"
 
@@ -147,11 +148,20 @@ static enum word word_settle(struct order *order, enum word word, bool closes)
     return word == WORD_PENDING ? WORD_PENDING : WORD_UNPAID;
 }
 
+static void moment_note(struct order *order)
+{
+    struct timespec now;
+    long long none = 0;
+    clock_gettime(CLOCK_REALTIME, &now);
+    atomic_compare_exchange_strong(&order->first_us, &none, now.tv_sec * 1000000LL + now.tv_nsec / 1000);
+}
+
 static void fate_find(struct desk *desk, struct bank *bank, struct MHD_Connection *connection,
                       const char *account)
 {
     if (!desk->closes && !is_sent_again(desk->order, connection))
         desk->order->asked++;
+    moment_note(desk->order);
     desk->fate = modes_fate(bank, account, desk->order);
     desk->fate.word = word_settle(desk->order, desk->fate.word, desk->closes);
     bank->counters.answers[desk->fate.word]++;

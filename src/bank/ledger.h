@@ -27,6 +27,7 @@ struct order {
     atomic_uint question; /* hash of the last X-Request-Id; 0: none */
     atomic_uint step;     /* asks answered by the order's own script */
     atomic_uint told_paid;
+    atomic_llong first_us; /* asked first, since 1970; 0: not yet */
 };
 
 struct ledger {

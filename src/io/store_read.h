@@ -24,7 +24,7 @@ const char *order_read(const PGresult *rows, int row, struct lost_order *out);
 /* A row that is no order, but tells when the channel's next one is due. */
 struct next_due {
     const char *channel; /* the answer's */
-    int64_t in_ms;       /* 0 or less: one is due already */
+    int64_t in_ms;       /* 0: some were due already and were not given */
 };
 bool next_due_read(const PGresult *rows, int row, struct next_due *out);
 
