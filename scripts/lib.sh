@@ -6,8 +6,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 packages=(
   gcc clang cmake ninja-build pkg-config clang-format-14
   libuv1-dev libpq-dev libcurl4-openssl-dev libjansson-dev libssl-dev libcyaml-dev libyaml-dev libcmocka-dev
-  libmicrohttpd-dev
-  postgresql pgbouncer nginx-light openssl curl prometheus chromium
+  libmicrohttpd-dev libprotobuf-c-dev protobuf-c-compiler
+  postgresql pgbouncer nginx-light openssl curl prometheus chromium openjdk-17-jre-headless iproute2
 )
 
 say() { printf '\n== %s\n' "$*"; }

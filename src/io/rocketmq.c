@@ -1,0 +1,406 @@
+/* The session with RocketMQ's proxy: see rocketmq.h. Tells our settings once (telemetry), beats, and begins anew when the
+ * proxy is gone or forgot us. What is sent and received over it is in rocketmq_call.c. Loop's thread only. */
+#include <errno.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "io/rocketmq_inner.h"
+
+#define BEAT_MS          10000 /* the proxy forgets whom it has not heard for 120 s */
+#define AGAIN_FIRST_MS   500
+#define AGAIN_MAX_MS     8000
+#define LEAVE_MS         500
+#define LANGUAGE_CPP     2
+#define CODE_OK          20000
+#define CODE_MULTIPLE    30000
+#define CODE_NOT_CHECKED 40015 /* it does not know our settings */
+
+static const char *const result_texts[] = {
+#define X(name, text, ...) text,
+    MQ_RESULT_LIST(X)
+#undef X
+};
+
+const char *mq_result_text(enum mq_result result)
+{
+    return result_texts[result];
+}
+
+bool mq_result_parse(const char *text, enum mq_result *out)
+{
+    for (int i = 0; i < (int)MQ_RESULTS; i++)
+        if (strcmp(result_texts[i], text) == 0) {
+            *out = (enum mq_result)i;
+            return true;
+        }
+    return false;
+}
+
+/* --- results -------------------------------------------------------------------------------------------- */
+
+enum mq_result mq_transport_result(const struct grpc_answer *answer)
+{
+    enum { PERMISSION_DENIED = 7 };
+    if (answer->status == GRPC_OK)
+        return MQ_OK;
+    return answer->status == GRPC_UNAUTHENTICATED || answer->status == PERMISSION_DENIED ? MQ_DENIED
+                                                                                         : MQ_UNKNOWN;
+}
+
+/* definition.proto, enum Code. */
+static enum mq_result result_of_code(int32_t code)
+{
+    static const struct {
+        int32_t code;
+        enum mq_result result;
+    } rows[] = {
+        {CODE_OK, MQ_OK},     {CODE_MULTIPLE, MQ_OK}, {40401, MQ_OK /* nothing to receive */},
+        {40012, MQ_TOO_FAR},  {40013, MQ_EXPIRED},    {40014, MQ_WRONG_TYPE},
+        {40100, MQ_DENIED},   {40300, MQ_DENIED},     {40402, MQ_NO_TOPIC},
+        {40403, MQ_NO_GROUP}, {42900, MQ_BUSY},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (rows[i].code == code)
+            return rows[i].result;
+    return code >= 50000 || code == CODE_NOT_CHECKED ? MQ_UNKNOWN : MQ_REFUSED;
+}
+
+/* What the proxy says is a text from the network. */
+static void text_clean(char *text)
+{
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 127)
+            *c = ' ';
+}
+
+enum mq_result mq_result_of(struct rocketmq *mq, const Mq__Status *status, char text[256])
+{
+    snprintf(text, 256, "the answer says no status");
+    if (!status)
+        return MQ_UNKNOWN;
+    snprintf(text, 256, "%.200s (code %d)", status->message ? status->message : "", status->code);
+    text_clean(text);
+    if (status->code == CODE_NOT_CHECKED || (status->code == 50001 && mq->settled))
+        mq_forgotten(mq, "the proxy does not know us any more");
+    return result_of_code(status->code);
+}
+
+/* --- calls ---------------------------------------------------------------------------------------------- */
+
+#define HEADER_BYTES 512
+
+struct headers {
+    char texts[6][HEADER_BYTES];
+    const char *list[7];
+};
+
+/* HMAC-SHA1 of the time alone: apache/rocketmq, auth/.../DefaultAuthenticationContextBuilder. */
+static void headers_sign(const struct rocketmq_options *options, char date[HEADER_BYTES],
+                         char authorization[HEADER_BYTES])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    char stamp[20], hex[2 * EVP_MAX_MD_SIZE + 1] = "";
+    time_t now = time(NULL);
+    struct tm utc;
+    gmtime_r(&now, &utc);
+    strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &utc);
+    HMAC(EVP_sha1(), options->secret_key, (int)strlen(options->secret_key), (const unsigned char *)stamp,
+         strlen(stamp), digest, &length);
+    for (unsigned i = 0; i < length; i++)
+        snprintf(hex + 2 * i, 3, "%02X", digest[i]);
+    snprintf(date, HEADER_BYTES, "x-mq-date-time: %s", stamp);
+    snprintf(authorization, HEADER_BYTES,
+             "authorization: MQv2-HMAC-SHA1 Credential=%.128s, SignedHeaders=x-mq-date-time, Signature=%s",
+             options->access_key, hex);
+}
+
+static void headers_make(const struct rocketmq *mq, struct headers *out)
+{
+    const struct rocketmq_options *options = &mq->options;
+    snprintf(out->texts[0], HEADER_BYTES, "x-mq-client-id: %.128s", options->client_id);
+    snprintf(out->texts[1], HEADER_BYTES, "x-mq-language: CPP");
+    snprintf(out->texts[2], HEADER_BYTES, "x-mq-client-version: makegood-" MAKEGOOD_VERSION);
+    snprintf(out->texts[3], HEADER_BYTES, "x-mq-protocol: v2");
+    int count = 4;
+    if (options->access_key) {
+        headers_sign(options, out->texts[4], out->texts[5]);
+        count = 6;
+    }
+    for (int i = 0; i < count; i++)
+        out->list[i] = out->texts[i];
+    out->list[count] = NULL;
+}
+
+bool mq_call(struct rocketmq *mq, const char *path, const ProtobufCMessage *message, int64_t timeout_ms,
+             bool opens, grpc_done done, void *self, struct grpc_call **out)
+{
+    struct headers headers;
+    size_t length = protobuf_c_message_get_packed_size(message);
+    uint8_t *bytes = malloc(length + 1);
+    if (!bytes)
+        return false;
+    protobuf_c_message_pack(message, bytes);
+    headers_make(mq, &headers);
+    struct grpc_request request = {.path = path,
+                                   .bytes = bytes,
+                                   .length = length,
+                                   .headers = headers.list,
+                                   .timeout_ms = timeout_ms,
+                                   .opens = opens};
+    struct grpc_call *call = grpc_call(mq->grpc, &request, done, self);
+    free(bytes);
+    if (out)
+        *out = call;
+    return call != NULL;
+}
+
+/* --- the session ---------------------------------------------------------------------------------------- */
+
+static void settle(struct rocketmq *mq);
+static void beat(struct rocketmq *mq);
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct rocketmq *mq = timer->data;
+    if (mq->settled)
+        beat(mq);
+    else
+        settle(mq);
+}
+
+static void settle_later(struct rocketmq *mq)
+{
+    int64_t wait_ms = AGAIN_FIRST_MS;
+    for (int i = 0; i < mq->failures && wait_ms < AGAIN_MAX_MS; i++)
+        wait_ms *= 2;
+    mq->failures++;
+    uv_timer_start(&mq->timer, on_timer, (uint64_t)wait_ms, 0);
+}
+
+/* Told once for each reason. */
+void mq_forgotten(struct rocketmq *mq, const char *reason)
+{
+    bool news = mq->settled || strcmp(mq->reason, reason) != 0;
+    mq->settled = false;
+    if (mq->leaving)
+        return;
+    snprintf(mq->reason, sizeof(mq->reason), "%s", reason);
+    settle_later(mq);
+    if (news)
+        mq->events.down(mq->self, mq->reason);
+}
+
+static void on_settled(void *self, const struct grpc_answer *answer)
+{
+    struct rocketmq *mq = self;
+    char text[256];
+    if (mq->leaving)
+        return;
+    if (answer->status != GRPC_OK && answer->count == 0) {
+        mq_forgotten(mq, answer->message);
+        return;
+    }
+    Mq__TelemetryCommand *command =
+        answer->count > 0
+            ? mq__telemetry_command__unpack(NULL, answer->messages[0].length, answer->messages[0].bytes)
+            : NULL;
+    /* The reply repeats our settings, or says why not. */
+    bool refused = !command || (!command->settings && command->status && command->status->code != CODE_OK);
+    snprintf(text, sizeof(text), "the proxy refuses our settings: %.200s",
+             command && command->status ? command->status->message : "it says nothing");
+    if (command)
+        mq__telemetry_command__free_unpacked(command, NULL);
+    if (refused) {
+        text_clean(text);
+        mq_forgotten(mq, text);
+        return;
+    }
+    mq->settled = true;
+    mq->failures = 0;
+    beat(mq);
+    mq->events.up(mq->self);
+}
+
+/* Our settings: a consumer that asks for messages itself. The stream may end once they are answered; what keeps them is the
+ * heartbeat. */
+static void settle(struct rocketmq *mq)
+{
+    const struct rocketmq_options *options = &mq->options;
+    Mq__TelemetryCommand command = MQ__TELEMETRY_COMMAND__INIT;
+    Mq__Settings settings = MQ__SETTINGS__INIT;
+    Mq__Subscription subscription = MQ__SUBSCRIPTION__INIT;
+    Mq__Resource group = MQ__RESOURCE__INIT, topics[TOPICS_MAX];
+    Mq__SubscriptionEntry entries[TOPICS_MAX], *list[TOPICS_MAX];
+    Mq__FilterExpression all = MQ__FILTER_EXPRESSION__INIT;
+    Mq__Duration poll = MQ__DURATION__INIT;
+    Mq__Agent agent = MQ__AGENT__INIT;
+    char any[] = "*", version[] = "makegood-" MAKEGOOD_VERSION;
+    size_t count = 0;
+    all.type = 1;
+    all.expression = any;
+    for (; options->topics[count] && count < TOPICS_MAX; count++) {
+        mq__resource__init(&topics[count]);
+        mq__subscription_entry__init(&entries[count]);
+        topics[count].name = (char *)(uintptr_t)options->topics[count];
+        entries[count].topic = &topics[count];
+        entries[count].expression = &all;
+        list[count] = &entries[count];
+    }
+    group.name = (char *)(uintptr_t)options->group;
+    poll.seconds = options->poll_ms / 1000;
+    subscription.group = &group;
+    subscription.subscriptions = list;
+    subscription.n_subscriptions = count;
+    subscription.long_polling_timeout = &poll;
+    agent.language = LANGUAGE_CPP;
+    agent.version = version;
+    settings.client_type = SIMPLE_CONSUMER;
+    settings.subscription = &subscription;
+    settings.user_agent = &agent;
+    command.settings = &settings;
+    if (!mq_call(mq, "/apache.rocketmq.v2.MessagingService/Telemetry", &command.base, options->timeout_ms,
+                 true, on_settled, mq, NULL))
+        mq_forgotten(mq, "out of memory");
+}
+
+static void on_beaten(void *self, const struct grpc_answer *answer)
+{
+    struct rocketmq *mq = self;
+    char text[256];
+    if (mq->leaving || !mq->settled)
+        return;
+    if (answer->status != GRPC_OK || answer->count != 1) {
+        mq_forgotten(mq, answer->message);
+        return;
+    }
+    Mq__HeartbeatResponse *response =
+        mq__heartbeat_response__unpack(NULL, answer->messages[0].length, answer->messages[0].bytes);
+    enum mq_result result = mq_result_of(mq, response ? response->status : NULL, text);
+    if (response)
+        mq__heartbeat_response__free_unpacked(response, NULL);
+    if (result != MQ_OK && mq->settled)
+        mq_forgotten(mq, text);
+}
+
+static void beat(struct rocketmq *mq)
+{
+    Mq__HeartbeatRequest request = MQ__HEARTBEAT_REQUEST__INIT;
+    Mq__Resource group = MQ__RESOURCE__INIT;
+    group.name = (char *)(uintptr_t)mq->options.group;
+    request.group = &group;
+    request.client_type = SIMPLE_CONSUMER;
+    uv_timer_start(&mq->timer, on_timer, BEAT_MS, 0);
+    mq_call(mq, "/apache.rocketmq.v2.MessagingService/Heartbeat", &request.base, mq->options.timeout_ms,
+            false, on_beaten, mq, NULL);
+}
+
+bool rocketmq_is_up(const struct rocketmq *mq)
+{
+    return mq->settled;
+}
+
+/* --- creation and destruction --------------------------------------------------------------------------- */
+
+static void mq_free(struct rocketmq *mq)
+{
+    const struct rocketmq_options *options = &mq->options;
+    if (options->secret_key)
+        explicit_bzero((char *)(uintptr_t)options->secret_key, strlen(options->secret_key));
+    const void *const texts[] = {options->access_key, options->secret_key, options->group,
+                                 options->client_id};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        free((void *)(uintptr_t)texts[i]);
+    for (const char *const *topic = options->topics; topic && *topic; topic++)
+        free((void *)(uintptr_t)*topic);
+    free((void *)(uintptr_t)options->topics);
+    free(mq);
+}
+
+static bool text_copy(const char **text)
+{
+    *text = *text ? strdup(*text) : NULL;
+    return *text != NULL;
+}
+
+/* From the caller's texts to copies of our own. */
+static bool options_copy(struct rocketmq_options *options)
+{
+    int count = 0;
+    bool good = text_copy(&options->group) & text_copy(&options->client_id);
+    if (options->access_key)
+        good = text_copy(&options->access_key) & text_copy(&options->secret_key) && good;
+    const char *const *given = options->topics;
+    while (given[count])
+        count++;
+    const char **topics = calloc((size_t)count + 1, sizeof(*topics));
+    options->topics = topics;
+    for (int i = 0; topics && i < count; i++) {
+        topics[i] = given[i];
+        good = text_copy(&topics[i]) && good;
+    }
+    return good && topics;
+}
+
+int rocketmq_create(struct rocketmq **out, uv_loop_t *loop, const struct rocketmq_options *options,
+                    const struct rocketmq_events *events, void *self)
+{
+    struct rocketmq *mq = calloc(1, sizeof(*mq));
+    if (!mq)
+        return -ENOMEM;
+    mq->options = *options;
+    mq->events = *events;
+    mq->self = self;
+    bool good = options_copy(&mq->options);
+    if (!good || grpc_create(&mq->grpc, loop, options->endpoint, options->ca_file) < 0) {
+        mq_free(mq);
+        return -ENOMEM;
+    }
+    mq->options.endpoint = mq->options.ca_file = NULL; /* the connection's */
+    mq->timer.data = mq;
+    uv_timer_init(loop, &mq->timer);
+    uv_timer_start(&mq->timer, on_timer, 1, 0); /* not before the caller has what it made */
+    *out = mq;
+    return 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    mq_free(handle->data);
+}
+
+static void on_gone(uv_timer_t *timer)
+{
+    struct rocketmq *mq = timer->data;
+    mq->gone = true;
+    grpc_destroy(mq->grpc);
+    uv_close((uv_handle_t *)&mq->timer, on_closed);
+}
+
+static void on_left(void *self, const struct grpc_answer *answer)
+{
+    struct rocketmq *mq = self;
+    (void)answer;
+    if (!mq->gone)
+        uv_timer_start(&mq->timer, on_gone, 1, 0);
+}
+
+/* The proxy hears that we go; it may take its time, or be gone. */
+void rocketmq_destroy(struct rocketmq *mq)
+{
+    Mq__TerminationRequest request = MQ__TERMINATION_REQUEST__INIT;
+    Mq__Resource group = MQ__RESOURCE__INIT;
+    group.name = (char *)(uintptr_t)mq->options.group;
+    request.group = &group;
+    bool knows_us = mq->settled;
+    mq->leaving = true;
+    mq->settled = false;
+    grpc_cancel_all(mq->grpc);
+    bool told = knows_us && mq_call(mq, "/apache.rocketmq.v2.MessagingService/NotifyClientTermination",
+                                    &request.base, LEAVE_MS, false, on_left, mq, NULL);
+    uv_timer_start(&mq->timer, on_gone, told ? LEAVE_MS : 1, 0);
+}
