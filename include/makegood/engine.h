@@ -4,10 +4,8 @@
  * engine_world, during the call, and says when it wants to be called next. now_ms is any clock that never
  * steps back.
  *
- *   claim ----> engine_claimed / engine_claim_failed, then engine_due and engine_sleeps
+ *   a source's claim, settle, release ----> as in makegood/source.h; of the table's claim also engine_due, engine_sleeps
  *   ask ------> engine_answered                        (job->evidence filled in)
- *   settle ---> engine_settled / engine_settle_failed
- *   release --> engine_released                        (whatever came of it)
  *
  * A world must not call back into the engine from inside an operation: it answers later, from its loop.
  * All of it runs on one thread. Memory is allocated in engine_create and engine_configure only. */
@@ -17,6 +15,7 @@
 #include "makegood/histogram.h"
 #include "makegood/order.h"
 #include "makegood/policy.h"
+#include "makegood/source.h"
 #include "makegood/verdict.h"
 
 #define BATCH_MAX 1000 /* upper bound of batch_size */
@@ -50,6 +49,7 @@ struct job_list; /* all jobs of one state */
 struct job {
     uint32_t slot; /* 0 .. in_flight-1: a world may keep its own data in a parallel array */
     enum job_state state;
+    enum source_kind source;
     struct lane *lane;
     struct job_list *list; /* that it stands in: the one of its state */
     struct job *next;
@@ -66,20 +66,16 @@ struct job {
     struct lost_order order;
 };
 
-/* Jobs that travel to the database together. Owned by the engine; the world hands the same pointer back. */
+/* Jobs that travel to their source together. Owned by the engine; the world hands the same pointer back. */
 struct batch {
     struct job *jobs[BATCH_MAX];
     int count;
+    enum source_kind source;
     bool in_use;
     bool release; /* give the rows back unasked; otherwise settle */
     bool waiting; /* for repeat_at_ms, after a failure */
     int failures; /* in a row */
     int64_t repeat_at_ms;
-};
-
-struct claim_want {
-    const char *channel;
-    int limit;
 };
 
 /* What the database or the way to it did to a whole call. X(NAME, text, meaning) */
@@ -141,10 +137,8 @@ struct note {
 };
 
 struct engine_world {
-    void (*claim)(void *self, const struct claim_want *wants, int count, int64_t lease_ms);
+    struct source sources[SOURCE_KINDS];
     void (*ask)(void *self, struct job *job);
-    void (*settle)(void *self, struct batch *batch);
-    void (*release)(void *self, struct batch *batch);
     void (*note)(void *self, const struct note *note);
 };
 
@@ -175,12 +169,14 @@ int engine_configure(struct engine *engine, const struct engine_config *config, 
 /* Does what is due. Returns when to be called again at the latest (absolute). */
 int64_t engine_advance(struct engine *engine, int64_t now_ms);
 
-void engine_claimed(struct engine *engine, const struct lost_order *orders, int count, int64_t now_ms);
-void engine_claim_failed(struct engine *engine, enum failure failure, const char *sqlstate, int64_t now_ms);
+void engine_claimed(struct engine *engine, enum source_kind source, const struct lost_order *orders,
+                    int count, int64_t now_ms);
+void engine_claim_failed(struct engine *engine, enum source_kind source, enum failure failure,
+                         const char *sqlstate, int64_t now_ms);
 void engine_answered(struct engine *engine, struct job *job, int64_t now_ms);
-/* The channel's next order is due in so many milliseconds: told by a claim, or by the order as it comes. */
+/* The channel's next order of the table is due in so many milliseconds: told by a claim, or by the order as it comes. */
 void engine_due(struct engine *engine, const char *channel, int64_t in_ms, int64_t now_ms);
-/* Whether orders announce when they are due, so that nothing has to be scanned until then. Not at first. */
+/* Whether the table's orders announce when they are due, so that nothing has to be scanned until then. Not at first. */
 void engine_sleeps(struct engine *engine, bool sleeps);
 /* One entry of outcomes and reasons per job of the batch, in order. */
 void engine_settled(struct engine *engine, struct batch *batch, const enum outcome *outcomes,

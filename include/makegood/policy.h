@@ -46,6 +46,9 @@ struct policy {
     bool shadow; /* asked and audited, but nothing comes of it: rows go back as they came */
     bool accept_late; /* a late success makes the closed order paid; otherwise it is parked */
 
+    bool by_message; /* its orders come from the broker ... */
+    bool safety_net; /* ... and from the table, long after, those that the broker lost */
+
     /* The traffic. */
     struct window windows[WINDOWS_MAX]; /* of the channel's maintenance: not asked then */
     int window_count;

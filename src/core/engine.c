@@ -17,7 +17,8 @@ static void engine_adopt_config(struct engine *engine, const struct engine_confi
     if (in_flight)
         engine->config.in_flight = in_flight;
     engine->config.policies = NULL;
-    engine->settle_limit = config->batch_size;
+    for (int i = 0; i < SOURCE_KINDS; i++)
+        engine->feeds[i].settle_limit = config->batch_size;
     assert(config->batch_size > 0 && config->batch_size <= BATCH_MAX && config->policy_count > 0);
 }
 
@@ -31,6 +32,8 @@ int engine_create(struct engine **out, const struct engine_config *config, const
     engine->self = self;
     engine->random = seed;
     engine->living = 1;
+    for (int i = 0; i < SOURCE_KINDS; i++)
+        engine->feeds[i].kind = (enum source_kind)i;
     engine->jobs = calloc((size_t)config->in_flight, sizeof(*engine->jobs));
     if (!engine->jobs)
         goto fail;
@@ -61,7 +64,8 @@ void engine_destroy(struct engine *engine)
     if (!engine)
         return;
     lanes_destroy(engine->lanes);
-    free(engine->wants);
+    for (int i = 0; i < SOURCE_KINDS; i++)
+        free(engine->feeds[i].wants);
     free(engine->jobs);
     free(engine);
 }
@@ -101,16 +105,23 @@ static void lanes_append(struct engine *engine, struct lane *added)
     *end = added;
 }
 
+/* One for each lane, in each feed. */
+static bool wants_reserve(struct engine *engine, int count)
+{
+    for (int i = 0; i < SOURCE_KINDS; i++) {
+        struct claim_want *wants = realloc(engine->feeds[i].wants, (size_t)count * sizeof(*wants));
+        if (!wants)
+            return false;
+        engine->feeds[i].wants = wants;
+    }
+    return true;
+}
+
 int engine_configure(struct engine *engine, const struct engine_config *config, int64_t now_ms)
 {
     struct lane *added;
-    struct claim_want *wants = calloc((size_t)config->policy_count, sizeof(*wants));
-    if (!wants || lanes_create_new(engine, config, now_ms, &added) < 0) {
-        free(wants);
+    if (!wants_reserve(engine, config->policy_count) || lanes_create_new(engine, config, now_ms, &added) < 0)
         return -ENOMEM;
-    }
-    free(engine->wants);
-    engine->wants = wants;
     lanes_append(engine, added);
     for (struct lane *lane = engine->lanes; lane; lane = lane->next)
         lane->retired = true;
@@ -162,49 +173,63 @@ static struct lane *lane_after(struct engine *engine, struct lane *lane)
     return lane && lane->next ? lane->next : engine->lanes;
 }
 
-/* Fills engine->wants: every lane gets at most its share of what is left of one batch. */
-static int wants_gather(struct engine *engine, bool polling, int64_t now_ms)
+static int lanes_drawing(const struct engine *engine, enum source_kind kind)
+{
+    int count = 0;
+    for (const struct lane *lane = engine->lanes; lane; lane = lane->next)
+        count += lane_draws(lane, kind);
+    return count;
+}
+
+/* Fills the feed's wants: every lane gets at most its share of what is left of one batch. */
+static int wants_gather(struct engine *engine, struct feed *feed, bool polling, int64_t now_ms)
 {
     int free_slots = engine->lists[JOB_FREE].count;
     int budget = free_slots < engine->config.batch_size ? free_slots : engine->config.batch_size;
     int count = 0;
-    int lanes_left = engine->lane_count;
-    struct lane *start = engine->first_to_want ? engine->first_to_want : engine->lanes;
+    int lanes_left = lanes_drawing(engine, feed->kind);
+    struct lane *start = feed->first_to_want ? feed->first_to_want : engine->lanes;
     struct lane *lane = start;
     do {
-        lane->wanted = lane->got = 0;
-        if (!lane->retired) {
+        struct draw *draw = &lane->draws[feed->kind];
+        draw->wanted = draw->got = 0;
+        if (lane_draws(lane, feed->kind)) {
             int share = (budget + lanes_left - 1) / lanes_left;
+            bool due = polling || (draw->due_ms != NEVER_MS && lane_due_ms(feed, lane) <= now_ms);
+            int want = lane_wants(engine, lane, feed->kind, due, now_ms);
             lanes_left--;
-            bool due = polling || lane_due_ms(engine, lane) <= now_ms;
-            int want = lane_wants(engine, lane, due, now_ms);
-            lane->wanted = want < share ? want : share;
-            lane->more_due = lane->more_due || (due && lane->wanted == 0);
-            lane->due_ms = due || lane->wanted > 0 ? NEVER_MS : lane->due_ms;
-            budget -= lane->wanted;
+            draw->wanted = want < share ? want : share;
+            draw->more_due = draw->more_due || (due && draw->wanted == 0);
+            draw->due_ms = due || draw->wanted > 0 ? NEVER_MS : draw->due_ms;
+            budget -= draw->wanted;
         }
-        if (lane->wanted > 0)
-            engine->wants[count++] = (struct claim_want){lane->policy.channel, lane->wanted};
+        if (draw->wanted > 0)
+            feed->wants[count++] = (struct claim_want){lane->policy.channel, draw->wanted};
         lane = lane_after(engine, lane);
     } while (lane != start);
-    engine->first_to_want = lane_after(engine, start);
+    feed->first_to_want = lane_after(engine, start);
     return count;
 }
 
-static void engine_claim(struct engine *engine, int64_t now_ms)
+static int64_t feed_pause_ms(const struct engine *engine, const struct feed *feed)
 {
-    if (engine->claiming || engine->stopping || engine->unfit_settle || now_ms < engine->claim_not_before_ms)
+    return feed->sleeps ? engine->config.rescan_ms : engine->config.poll_ms;
+}
+
+static void feed_claim(struct engine *engine, struct feed *feed, int64_t now_ms)
+{
+    if (feed->claiming || engine->stopping || feed->unfit_settle || now_ms < feed->claim_not_before_ms)
         return;
-    bool polling = now_ms >= engine->poll_at_ms;
-    int count = wants_gather(engine, polling, now_ms);
+    bool polling = now_ms >= feed->poll_at_ms;
+    int count = wants_gather(engine, feed, polling, now_ms);
     if (polling)
-        engine->poll_at_ms = now_ms + (engine->sleeps ? engine->config.rescan_ms : engine->config.poll_ms);
+        feed->poll_at_ms = now_ms + feed_pause_ms(engine, feed);
     if (count == 0)
         return;
-    engine->claiming = true;
-    engine->claim_sent_ms = now_ms;
+    feed->claiming = true;
+    feed->claim_sent_ms = now_ms;
     engine->view.claims++;
-    engine->world.claim(engine->self, engine->wants, count, engine->config.lease_ms);
+    engine->world.sources[feed->kind].claim(engine->self, feed->wants, count, engine->config.lease_ms);
 }
 
 /* Parked without being asked again: it was claimed too often without a settlement (correctness 11). */
@@ -217,37 +242,44 @@ static void job_park_as_crashing(struct engine *engine, struct job *job, int64_t
 }
 
 /* An order of a channel that went meanwhile, or beyond what was asked for, is left to its lease. */
-static void order_take(struct engine *engine, const struct lost_order *order, int64_t now_ms)
+static void order_take(struct engine *engine, struct feed *feed, const struct lost_order *order,
+                       int64_t now_ms)
 {
     struct lane *lane = lane_find(engine, order->channel);
     struct job *job = engine->lists[JOB_FREE].first;
     if (!lane || !job)
         return;
-    lane->got++;
+    lane->draws[feed->kind].got++;
     job->lane = lane;
+    job->source = feed->kind;
     job->order = *order;
     job->evidence = (struct evidence){.kind = EVIDENCE_NONE};
     job->last = job->poison = false;
-    job->claimed_at_ms = engine->claim_sent_ms;
+    job->claimed_at_ms = feed->kind == SOURCE_TABLE ? feed->claim_sent_ms : now_ms;
     job->received_at_ms = now_ms;
     job_move(engine, job, JOB_READY);
     if (order->claims > 2 * engine->config.crash_limit)
         job_park_as_crashing(engine, job, now_ms);
 }
 
-void engine_claimed(struct engine *engine, const struct lost_order *orders, int count, int64_t now_ms)
+/* The broker is asked again at once: it answers when it has something, or after a while. */
+void engine_claimed(struct engine *engine, enum source_kind source, const struct lost_order *orders,
+                    int count, int64_t now_ms)
 {
-    assert(engine->claiming);
-    engine->claiming = false;
-    engine->claim_failures = 0;
-    if (engine->unfit_claim)
+    struct feed *feed = &engine->feeds[source];
+    assert(feed->claiming);
+    feed->claiming = false;
+    feed->claim_failures = 0;
+    if (feed->unfit_claim)
         engine_note(engine, NOTE_DATABASE_FIT, NULL, NULL, "claim", 0);
-    engine->unfit_claim = false;
+    feed->unfit_claim = false;
     for (int i = 0; i < count; i++)
-        order_take(engine, &orders[i], now_ms);
+        order_take(engine, feed, &orders[i], now_ms);
     for (struct lane *lane = engine->lanes; lane; lane = lane->next)
-        if (lane->wanted > 0)
-            lane->more_due = lane->got >= lane->wanted;
+        if (lane->draws[source].wanted > 0)
+            lane->draws[source].more_due = lane->draws[source].got >= lane->draws[source].wanted;
+    if (source == SOURCE_BROKER)
+        feed->poll_at_ms = now_ms;
 }
 
 void engine_due(struct engine *engine, const char *channel, int64_t in_ms, int64_t now_ms)
@@ -259,28 +291,39 @@ void engine_due(struct engine *engine, const char *channel, int64_t in_ms, int64
 
 void engine_sleeps(struct engine *engine, bool sleeps)
 {
-    if (engine->sleeps != sleeps)
-        engine->poll_at_ms =
-            engine->claim_sent_ms + (sleeps ? engine->config.rescan_ms : engine->config.poll_ms);
-    engine->sleeps = sleeps;
+    struct feed *feed = &engine->feeds[SOURCE_TABLE];
+    bool changes = feed->sleeps != sleeps;
+    feed->sleeps = sleeps;
+    if (changes)
+        feed->poll_at_ms = feed->claim_sent_ms + feed_pause_ms(engine, feed);
 }
 
-void engine_claim_failed(struct engine *engine, enum failure failure, const char *sqlstate, int64_t now_ms)
+void engine_claim_failed(struct engine *engine, enum source_kind source, enum failure failure,
+                         const char *sqlstate, int64_t now_ms)
 {
-    assert(engine->claiming);
-    engine->claiming = false;
+    struct feed *feed = &engine->feeds[source];
+    assert(feed->claiming);
+    feed->claiming = false;
     bool unfit = failure == FAILURE_SCHEMA || failure == FAILURE_ROW;
-    int64_t wait_ms = unfit ? UNFIT_REPEAT_MS : backoff_ms(engine, ++engine->claim_failures);
-    engine->claim_not_before_ms = now_ms + wait_ms;
-    engine->poll_at_ms = engine->claim_not_before_ms;
-    if (unfit && !engine->unfit_claim)
+    int64_t wait_ms = unfit ? UNFIT_REPEAT_MS : backoff_ms(engine, ++feed->claim_failures);
+    feed->claim_not_before_ms = now_ms + wait_ms;
+    feed->poll_at_ms = feed->claim_not_before_ms;
+    if (unfit && !feed->unfit_claim)
         engine_note(engine, NOTE_DATABASE_UNFIT, NULL, NULL, sqlstate, wait_ms);
-    if (!unfit && engine->claim_failures == 1)
+    if (!unfit && feed->claim_failures == 1)
         engine_note(engine, NOTE_CLAIM_FAILED, NULL, NULL, failure_text(failure), wait_ms);
-    engine->unfit_claim = engine->unfit_claim || unfit;
+    feed->unfit_claim = feed->unfit_claim || unfit;
 }
 
 /* --- the turn of the wheel ------------------------------------------------------------------------------ */
+
+static bool is_claiming(const struct engine *engine)
+{
+    for (int i = 0; i < SOURCE_KINDS; i++)
+        if (engine->feeds[i].claiming)
+            return true;
+    return false;
+}
 
 static void lanes_bury(struct engine *engine)
 {
@@ -291,11 +334,29 @@ static void lanes_bury(struct engine *engine)
             place = &lane->next;
             continue;
         }
-        if (engine->first_to_want == lane)
-            engine->first_to_want = NULL;
+        for (int i = 0; i < SOURCE_KINDS; i++)
+            if (engine->feeds[i].first_to_want == lane)
+                engine->feeds[i].first_to_want = NULL;
         *place = lane->next;
         free(lane);
     }
+}
+
+/* When the feed is to be claimed from. */
+static int64_t feed_next_ms(const struct engine *engine, const struct feed *feed, int64_t now_ms)
+{
+    bool draws = false;
+    int64_t claim_ms = feed->poll_at_ms;
+    if (feed->claiming || engine->stopping || feed->unfit_settle)
+        return NEVER_MS;
+    for (struct lane *lane = engine->lanes; lane; lane = lane->next) {
+        draws = draws || lane_draws(lane, feed->kind);
+        if (lane->draws[feed->kind].due_ms != NEVER_MS && !lane_is_blocked(lane, now_ms))
+            claim_ms = smaller(claim_ms, lane_due_ms(feed, lane));
+    }
+    if (!draws)
+        return NEVER_MS;
+    return claim_ms > feed->claim_not_before_ms ? claim_ms : feed->claim_not_before_ms;
 }
 
 static int64_t engine_next_ms(struct engine *engine, int64_t now_ms)
@@ -303,23 +364,20 @@ static int64_t engine_next_ms(struct engine *engine, int64_t now_ms)
     int64_t next_ms = settle_next_ms(engine, now_ms);
     for (struct lane *lane = engine->lanes; lane; lane = lane->next)
         next_ms = smaller(next_ms, lane_next_ms(engine, lane, now_ms));
-    if (engine->claiming || engine->stopping || engine->unfit_settle)
-        return next_ms;
-    int64_t claim_ms = engine->poll_at_ms;
-    for (struct lane *lane = engine->lanes; lane; lane = lane->next)
-        if (lane->due_ms != NEVER_MS && !lane_is_blocked(lane, now_ms))
-            claim_ms = smaller(claim_ms, lane_due_ms(engine, lane));
-    return smaller(next_ms, claim_ms > engine->claim_not_before_ms ? claim_ms : engine->claim_not_before_ms);
+    for (int i = 0; i < SOURCE_KINDS; i++)
+        next_ms = smaller(next_ms, feed_next_ms(engine, &engine->feeds[i], now_ms));
+    return next_ms;
 }
 
 int64_t engine_advance(struct engine *engine, int64_t now_ms)
 {
-    if (!engine->claiming) /* a claim under way holds names of lanes */
+    if (!is_claiming(engine)) /* a claim under way holds names of lanes */
         lanes_bury(engine);
     lanes_start(engine, now_ms); /* first: channels take longer than we do */
     settle_advance(engine, now_ms);
     lanes_release(engine, now_ms);
-    engine_claim(engine, now_ms);
+    for (int i = 0; i < SOURCE_KINDS; i++)
+        feed_claim(engine, &engine->feeds[i], now_ms);
     return engine_next_ms(engine, now_ms);
 }
 
@@ -331,18 +389,26 @@ void engine_stop(struct engine *engine, int64_t now_ms)
 
 bool engine_is_asleep(const struct engine *engine)
 {
-    return engine->sleeps && engine_is_idle(engine);
+    return engine->feeds[SOURCE_TABLE].sleeps && engine_is_idle(engine);
 }
 
 bool engine_is_idle(const struct engine *engine)
 {
-    return !engine->claiming && engine->lists[JOB_FREE].count == engine->config.in_flight;
+    return !is_claiming(engine) && engine->lists[JOB_FREE].count == engine->config.in_flight;
 }
 
 void engine_poke(struct engine *engine)
 {
-    engine->poll_at_ms = 0;
-    engine->claim_not_before_ms = 0;
+    for (int i = 0; i < SOURCE_KINDS; i++)
+        engine->feeds[i].poll_at_ms = engine->feeds[i].claim_not_before_ms = 0;
+}
+
+static bool is_unfit(const struct engine *engine)
+{
+    for (int i = 0; i < SOURCE_KINDS; i++)
+        if (engine->feeds[i].unfit_claim || engine->feeds[i].unfit_settle)
+            return true;
+    return false;
 }
 
 void engine_look(const struct engine *engine, struct engine_view *out)
@@ -350,7 +416,7 @@ void engine_look(const struct engine *engine, struct engine_view *out)
     *out = engine->view;
     out->in_flight = engine->config.in_flight - engine->lists[JOB_FREE].count;
     out->asking = engine->lists[JOB_ASKING].count;
-    out->unfit = engine->unfit_claim || engine->unfit_settle;
+    out->unfit = is_unfit(engine);
 }
 
 bool engine_look_lane(const struct engine *engine, int index, int64_t now_ms, struct lane_view *out)

@@ -33,6 +33,34 @@ struct job_list {
     int count;
 };
 
+/* What a lane has of one source. */
+struct draw {
+    int wanted;     /* orders asked for by the claim under way */
+    int got;        /* orders that it gave */
+    bool more_due;  /* the last claim was full, or could not be made: no need to wait for the timer */
+    int64_t due_ms; /* when the next order is, as far as it is known; else NEVER_MS */
+};
+
+/* One source, and what is on its way back to it. Sources never wait for each other. */
+struct feed {
+    enum source_kind kind;
+    bool claiming;
+    bool unfit_claim;
+    bool unfit_settle;
+    bool sleeps;      /* what is due announces itself */
+    int settle_limit; /* orders per settle: halves when one spoils a batch, doubles when one goes well */
+    int claim_failures;
+    int64_t poll_at_ms;
+    int64_t claim_sent_ms;
+    int64_t claim_not_before_ms;
+    int64_t answered_since_ms; /* of the oldest one that waits for companions */
+    struct job_list answered;
+    struct job_list busy;
+    struct batch batches[BATCHES];
+    struct claim_want *wants;   /* one per lane */
+    struct lane *first_to_want; /* turns, so that no lane is always first */
+};
+
 /* One channel. Lanes never wait for each other: each has its share of the slots (quota). */
 struct lane {
     struct policy policy; /* with this instance's share of the limits ... */
@@ -53,11 +81,8 @@ struct lane {
     bool skew_noted;
     bool has_skew; /* of the last answer that told one */
     int64_t skew_ms;
-    int wanted;     /* rows asked for by the claim under way */
-    int got;        /* rows that it gave */
-    bool more_due;  /* the last claim was full, or could not be made: no need to wait for the timer */
-    int64_t due_ms; /* when the next order is, as far as it is known; else NEVER_MS */
-    bool retired;   /* gone from the configuration; lives until its slots are free */
+    struct draw draws[SOURCE_KINDS];
+    bool retired; /* gone from the configuration; lives until its slots are free */
     struct lane *next;
 };
 
@@ -66,25 +91,14 @@ struct engine {
     struct engine_world world;
     void *self;
     struct job *jobs;
-    struct job_list lists[JOB_STATES]; /* JOB_READY's stand in the lanes */
-    struct batch batches[BATCHES];
+    struct job_list
+        lists[JOB_STATES]; /* JOB_READY's stand in the lanes, JOB_ANSWERED's and JOB_BUSY's in the feeds */
+    struct feed feeds[SOURCE_KINDS];
     struct lane *lanes;
-    struct claim_want *wants;   /* one per lane */
-    int lane_count;             /* not retired */
-    struct lane *first_to_want; /* turns, so that no lane is always first */
-    bool claiming;
+    int lane_count; /* not retired */
     bool stopping;
-    bool unfit_claim;
-    bool unfit_settle;
-    bool solo;        /* a suspect is being asked: nobody else starts */
-    int settle_limit; /* rows per settle: halves when a row spoils a batch, doubles when one goes well */
-    int claim_failures;
-    bool sleeps;
-    int64_t poll_at_ms;
-    int64_t claim_sent_ms;
-    int64_t claim_not_before_ms;
-    int64_t answered_since_ms; /* of the oldest one that waits for companions */
-    struct bucket cap;         /* of settlements; its time runs in 60 ms: its tokens are per minute */
+    bool solo;         /* a suspect is being asked: nobody else starts */
+    struct bucket cap; /* of settlements; its time runs in 60 ms: its tokens are per minute */
     bool cap_noted;
     int place; /* among the living instances */
     int living;
@@ -99,7 +113,8 @@ uint32_t engine_chance(struct engine *engine);
 void engine_note(struct engine *engine, enum note_kind kind, const struct lane *lane, const struct job *job,
                  const char *detail, int64_t duration_ms);
 int64_t backoff_ms(struct engine *engine, int failures);
-struct batch *batch_take(struct engine *engine, bool release); /* NULL: all are under way */
+struct feed *feed_of(struct engine *engine, const struct job *job);
+struct batch *batch_take(struct feed *feed, bool release); /* NULL: all are under way */
 
 /* engine_lane.c */
 struct lane *lane_create(const struct policy *policy, int64_t now_ms);
@@ -108,8 +123,9 @@ void lane_share(struct lane *lane, int place, int living, int64_t now_ms);
 int share_of(int whole, int place, int living);
 void lanes_start(struct engine *engine, int64_t now_ms);
 void lanes_release(struct engine *engine, int64_t now_ms);
-int lane_wants(struct engine *engine, struct lane *lane, bool due, int64_t now_ms);
-int64_t lane_due_ms(const struct engine *engine, const struct lane *lane);
+bool lane_draws(const struct lane *lane, enum source_kind kind);
+int lane_wants(struct engine *engine, struct lane *lane, enum source_kind kind, bool due, int64_t now_ms);
+int64_t lane_due_ms(const struct feed *feed, const struct lane *lane);
 void lane_is_due(struct lane *lane, int64_t due_ms);
 int64_t lane_next_ms(struct engine *engine, struct lane *lane, int64_t now_ms);
 bool lane_is_blocked(const struct lane *lane, int64_t now_ms);

@@ -58,8 +58,17 @@ void job_list_move(struct job *job, struct job_list *to, bool to_front)
     to->count++;
 }
 
+struct feed *feed_of(struct engine *engine, const struct job *job)
+{
+    return &engine->feeds[job->source];
+}
+
 static struct job_list *list_of(struct engine *engine, struct job *job, enum job_state state)
 {
+    if (state == JOB_ANSWERED)
+        return &feed_of(engine, job)->answered;
+    if (state == JOB_BUSY)
+        return &feed_of(engine, job)->busy;
     if (state != JOB_READY)
         return &engine->lists[state];
     return job->order.claims > engine->config.crash_limit ? &job->lane->suspects : &job->lane->ready;
@@ -93,16 +102,17 @@ void job_move(struct engine *engine, struct job *job, enum job_state state)
         job->lane = NULL;
 }
 
-struct batch *batch_take(struct engine *engine, bool release)
+struct batch *batch_take(struct feed *feed, bool release)
 {
     int first = release ? SETTLES_MAX : 0;
     int end = release ? BATCHES : SETTLES_MAX;
     for (int i = first; i < end; i++) {
-        struct batch *batch = &engine->batches[i];
+        struct batch *batch = &feed->batches[i];
         if (batch->in_use)
             continue;
         batch->in_use = true;
         batch->release = release;
+        batch->source = feed->kind;
         batch->waiting = false;
         batch->count = batch->failures = 0;
         return batch;

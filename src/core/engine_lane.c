@@ -12,7 +12,8 @@ struct lane *lane_create(const struct policy *policy, int64_t now_ms)
     if (!lane)
         return NULL;
     lane->found_ms = -1;
-    lane->due_ms = NEVER_MS;
+    for (int i = 0; i < SOURCE_KINDS; i++)
+        lane->draws[i].due_ms = NEVER_MS;
     lane->latency_ms = policy->timeout_ms;
     bucket_init(&lane->bucket, policy->rate_per_second, policy->burst, now_ms);
     lane_configure(lane, policy, now_ms);
@@ -45,7 +46,8 @@ void lane_share(struct lane *lane, int place, int living, int64_t now_ms)
     lane->policy.rate_per_second = rate ? rate : 1;
     lane->policy.burst = burst ? burst : 1;
     bucket_resize(&lane->bucket, lane->policy.rate_per_second, lane->policy.burst, now_ms);
-    lane->more_due = lane->more_due || (had_none && lane->policy.concurrency > 0);
+    for (int i = 0; i < SOURCE_KINDS && had_none; i++)
+        lane->draws[i].more_due = lane->policy.concurrency > 0;
 }
 
 /* Not because of the channel, and not for a time that we know. */
@@ -137,33 +139,45 @@ static bool lane_must_release(const struct engine *engine, const struct lane *la
     return lane->paused_until_ms - now_ms > engine->config.lease_ms / 4;
 }
 
-static void list_release(struct engine *engine, struct job_list *list, bool whole, struct batch **batch,
+/* Batches that are being filled, one per source. */
+struct releases {
+    struct batch *batches[SOURCE_KINDS];
+};
+
+static void release_send(struct engine *engine, struct batch **batch)
+{
+    if (*batch)
+        engine->world.sources[(*batch)->source].release(engine->self, *batch);
+    *batch = NULL;
+}
+
+static void list_release(struct engine *engine, struct job_list *list, bool whole, struct releases *releases,
                          int64_t now_ms)
 {
-    while (list->first && (whole || job_is_stale(engine, list->first, now_ms))) {
-        if (!*batch && !(*batch = batch_take(engine, true)))
-            return; /* both releases are under way: at the next turn */
-        struct job *job = list->first;
+    struct job *next;
+    for (struct job *job = list->first; job && (whole || job_is_stale(engine, job, now_ms)); job = next) {
+        struct batch **batch = &releases->batches[job->source];
+        next = job->next;
+        if (!*batch && !(*batch = batch_take(feed_of(engine, job), true)))
+            continue; /* both releases are under way: at the next turn */
         (*batch)->jobs[(*batch)->count++] = job;
-        job->lane->more_due = true;
+        job->lane->draws[job->source].more_due = true;
         job_move(engine, job, JOB_SETTLING);
-        if ((*batch)->count == engine->config.batch_size) {
-            engine->world.release(engine->self, *batch);
-            *batch = NULL;
-        }
+        if ((*batch)->count == engine->config.batch_size)
+            release_send(engine, batch);
     }
 }
 
 void lanes_release(struct engine *engine, int64_t now_ms)
 {
-    struct batch *batch = NULL;
+    struct releases releases = {{NULL}};
     for (struct lane *lane = engine->lanes; lane; lane = lane->next) {
         bool whole = lane_must_release(engine, lane, now_ms);
-        list_release(engine, &lane->ready, whole, &batch, now_ms);
-        list_release(engine, &lane->suspects, whole, &batch, now_ms);
+        list_release(engine, &lane->ready, whole, &releases, now_ms);
+        list_release(engine, &lane->suspects, whole, &releases, now_ms);
     }
-    if (batch)
-        engine->world.release(engine->self, batch);
+    for (int i = 0; i < SOURCE_KINDS; i++)
+        release_send(engine, &releases.batches[i]);
 }
 
 /* --- wanting -------------------------------------------------------------------------------------------- */
@@ -177,21 +191,30 @@ static int64_t lane_startable(const struct engine *engine, struct lane *lane, in
     return smaller(allowed * rounds, bucket_within(&lane->bucket, now_ms, share_ms));
 }
 
+bool lane_draws(const struct lane *lane, enum source_kind kind)
+{
+    bool from_table = !lane->policy.by_message || lane->policy.safety_net;
+    return !lane->retired && (kind == SOURCE_TABLE ? from_table : lane->policy.by_message);
+}
+
+/* Only the table's orders are known before they are due. */
 void lane_is_due(struct lane *lane, int64_t due_ms)
 {
-    lane->due_ms = smaller(lane->due_ms, due_ms);
+    struct draw *draw = &lane->draws[SOURCE_TABLE];
+    draw->due_ms = smaller(draw->due_ms, due_ms);
 }
 
 /* When to claim what is due, as far as it is known. */
-int64_t lane_due_ms(const struct engine *engine, const struct lane *lane)
+int64_t lane_due_ms(const struct feed *feed, const struct lane *lane)
 {
-    int64_t least_ms = engine->claim_sent_ms + CLAIM_GAP_MS;
-    return lane->due_ms > least_ms ? lane->due_ms : least_ms;
+    int64_t due_ms = lane->draws[feed->kind].due_ms;
+    int64_t least_ms = feed->claim_sent_ms + CLAIM_GAP_MS;
+    return due_ms > least_ms ? due_ms : least_ms;
 }
 
-int lane_wants(struct engine *engine, struct lane *lane, bool due, int64_t now_ms)
+int lane_wants(struct engine *engine, struct lane *lane, enum source_kind kind, bool due, int64_t now_ms)
 {
-    if (lane_is_blocked(lane, now_ms))
+    if (!lane_draws(lane, kind) || lane_is_blocked(lane, now_ms))
         return 0;
     int64_t quota = engine->config.in_flight / engine->lane_count;
     int64_t most = smaller(lane_startable(engine, lane, now_ms), quota > 0 ? quota : 1);
@@ -199,12 +222,14 @@ int lane_wants(struct engine *engine, struct lane *lane, bool due, int64_t now_m
     int64_t want =
         smaller(most - lane->ready.count - lane->suspects.count, (quota > 0 ? quota : 1) - lane->used);
     bool worth_a_call = want >= smaller(most / 2, engine->config.batch_size);
-    return want > 0 && (due || (lane->more_due && worth_a_call)) ? (int)want : 0;
+    return want > 0 && (due || (lane->draws[kind].more_due && worth_a_call)) ? (int)want : 0;
 }
 
 int64_t lane_next_ms(struct engine *engine, struct lane *lane, int64_t now_ms)
 {
-    bool waits = lane->ready.first || lane->more_due || lane->due_ms <= now_ms;
+    bool waits = lane->ready.first;
+    for (int i = 0; i < SOURCE_KINDS; i++)
+        waits = waits || lane->draws[i].more_due || lane->draws[i].due_ms <= now_ms;
     int64_t next_ms = waits ? breaker_next_ms(&lane->breaker) : NEVER_MS;
     if (now_ms < lane->paused_until_ms)
         next_ms = smaller(next_ms, lane->paused_until_ms);
@@ -361,7 +386,8 @@ void engine_answered(struct engine *engine, struct job *job, int64_t now_ms)
     lane_note_unproven(engine, lane, job);
     job_restrain(engine, lane, job, now_ms);
     engine->solo = false; /* while a suspect is asked, it is the only one */
-    if (engine->lists[JOB_ANSWERED].count == 0)
-        engine->answered_since_ms = now_ms;
+    struct feed *feed = feed_of(engine, job);
+    if (feed->answered.count == 0)
+        feed->answered_since_ms = now_ms;
     job_move(engine, job, JOB_ANSWERED);
 }

@@ -15,32 +15,32 @@ static void batch_drop(struct batch *batch)
 
 /* --- sending -------------------------------------------------------------------------------------------- */
 
-static int settles_under_way(const struct engine *engine)
+static int settles_under_way(const struct feed *feed)
 {
     int count = 0;
     for (int i = 0; i < SETTLES_MAX; i++)
-        count += engine->batches[i].in_use;
+        count += feed->batches[i].in_use;
     return count;
 }
 
-static bool some_batch_waits(const struct engine *engine)
+static bool some_batch_waits(const struct feed *feed)
 {
     for (int i = 0; i < SETTLES_MAX; i++)
-        if (engine->batches[i].in_use && engine->batches[i].waiting)
+        if (feed->batches[i].in_use && feed->batches[i].waiting)
             return true;
     return false;
 }
 
 /* Waits for companions for a while, but not behind a call that is under way unless the batch is full. */
-static bool settle_is_due(const struct engine *engine, int64_t now_ms)
+static bool settle_is_due(const struct engine *engine, const struct feed *feed, int64_t now_ms)
 {
-    int count = engine->lists[JOB_ANSWERED].count;
-    int under_way = settles_under_way(engine);
-    if (count == 0 || under_way == SETTLES_MAX || some_batch_waits(engine))
+    int count = feed->answered.count;
+    int under_way = settles_under_way(feed);
+    if (count == 0 || under_way == SETTLES_MAX || some_batch_waits(feed))
         return false;
-    if (count >= engine->settle_limit)
+    if (count >= feed->settle_limit)
         return true;
-    bool waited = now_ms - engine->answered_since_ms >= engine->config.collect_ms;
+    bool waited = now_ms - feed->answered_since_ms >= engine->config.collect_ms;
     return under_way == 0 && (waited || engine->stopping);
 }
 
@@ -48,25 +48,25 @@ static void batch_send(struct engine *engine, struct batch *batch)
 {
     batch->waiting = false;
     engine->view.settles++;
-    engine->world.settle(engine->self, batch);
+    engine->world.sources[batch->source].settle(engine->self, batch);
 }
 
-static void batch_fill_and_send(struct engine *engine, int64_t now_ms)
+static void batch_fill_and_send(struct engine *engine, struct feed *feed, int64_t now_ms)
 {
-    struct batch *batch = batch_take(engine, false);
+    struct batch *batch = batch_take(feed, false);
     assert(batch);
-    struct job_list *answered = &engine->lists[JOB_ANSWERED];
-    while (answered->first && batch->count < engine->settle_limit) {
+    struct job_list *answered = &feed->answered;
+    while (answered->first && batch->count < feed->settle_limit) {
         batch->jobs[batch->count++] = answered->first;
         job_move(engine, answered->first, JOB_SETTLING);
     }
-    engine->answered_since_ms = now_ms;
+    feed->answered_since_ms = now_ms;
     batch_send(engine, batch);
 }
 
-static void busy_come_back(struct engine *engine, int64_t now_ms)
+static void busy_come_back(struct engine *engine, struct feed *feed, int64_t now_ms)
 {
-    struct job *job = engine->lists[JOB_BUSY].first;
+    struct job *job = feed->busy.first;
     while (job) {
         struct job *next = job->next;
         if (job->repeat_at_ms <= now_ms)
@@ -75,46 +75,61 @@ static void busy_come_back(struct engine *engine, int64_t now_ms)
     }
 }
 
-void settle_advance(struct engine *engine, int64_t now_ms)
+static void feed_settle(struct engine *engine, struct feed *feed, int64_t now_ms)
 {
-    busy_come_back(engine, now_ms);
+    busy_come_back(engine, feed, now_ms);
     for (int i = 0; i < SETTLES_MAX; i++) {
-        struct batch *batch = &engine->batches[i];
+        struct batch *batch = &feed->batches[i];
         if (batch->in_use && batch->waiting && batch->repeat_at_ms <= now_ms)
             batch_send(engine, batch);
     }
-    while (settle_is_due(engine, now_ms))
-        batch_fill_and_send(engine, now_ms);
+    while (settle_is_due(engine, feed, now_ms))
+        batch_fill_and_send(engine, feed, now_ms);
+}
+
+void settle_advance(struct engine *engine, int64_t now_ms)
+{
+    for (int i = 0; i < SOURCE_KINDS; i++)
+        feed_settle(engine, &engine->feeds[i], now_ms);
 }
 
 /* What waits for a mended database is tried at once: the operator just did something. */
 void settle_wake(struct engine *engine, int64_t now_ms)
 {
+    for (int kind = 0; kind < SOURCE_KINDS; kind++)
+        for (int i = 0; i < SETTLES_MAX; i++)
+            engine->feeds[kind].batches[i].repeat_at_ms = now_ms;
+}
+
+static int64_t feed_settle_next_ms(const struct engine *engine, const struct feed *feed)
+{
+    int64_t next_ms = NEVER_MS;
+    for (const struct job *job = feed->busy.first; job; job = job->next)
+        next_ms = smaller(next_ms, job->repeat_at_ms);
     for (int i = 0; i < SETTLES_MAX; i++)
-        engine->batches[i].repeat_at_ms = now_ms;
+        if (feed->batches[i].in_use && feed->batches[i].waiting)
+            next_ms = smaller(next_ms, feed->batches[i].repeat_at_ms);
+    if (feed->answered.count > 0 && settles_under_way(feed) == 0)
+        next_ms = smaller(next_ms, feed->answered_since_ms + engine->config.collect_ms);
+    return next_ms;
 }
 
 int64_t settle_next_ms(const struct engine *engine, int64_t now_ms)
 {
     int64_t next_ms = NEVER_MS;
-    for (const struct job *job = engine->lists[JOB_BUSY].first; job; job = job->next)
-        next_ms = smaller(next_ms, job->repeat_at_ms);
-    for (int i = 0; i < SETTLES_MAX; i++)
-        if (engine->batches[i].in_use && engine->batches[i].waiting)
-            next_ms = smaller(next_ms, engine->batches[i].repeat_at_ms);
-    if (engine->lists[JOB_ANSWERED].count > 0 && settles_under_way(engine) == 0)
-        next_ms = smaller(next_ms, engine->answered_since_ms + engine->config.collect_ms);
+    for (int i = 0; i < SOURCE_KINDS; i++)
+        next_ms = smaller(next_ms, feed_settle_next_ms(engine, &engine->feeds[i]));
     return next_ms > now_ms ? next_ms : now_ms;
 }
 
 /* --- what came of it ------------------------------------------------------------------------------------ */
 
 /* Of a row that stays, nobody but us knows when it is due again. */
-static void job_tells_due(const struct engine *engine, const struct job *job, int64_t now_ms)
+static void job_tells_due(struct engine *engine, const struct job *job, int64_t now_ms)
 {
     const struct verdict *verdict = &job->verdict;
     bool enters_tail = verdict->kind == VERDICT_CLOSED && verdict->phase == PHASE_TAIL;
-    if (engine->sleeps && (verdict_puts_off(verdict->kind) || enters_tail))
+    if (feed_of(engine, job)->sleeps && (verdict_puts_off(verdict->kind) || enters_tail))
         lane_is_due(job->lane, now_ms + verdict->due_in_ms);
 }
 
@@ -189,11 +204,12 @@ void engine_settled(struct engine *engine, struct batch *batch, const enum outco
                     const enum park_reason *reasons, int64_t now_ms)
 {
     assert(batch->in_use && !batch->release);
-    if (engine->unfit_settle)
+    struct feed *feed = &engine->feeds[batch->source];
+    if (feed->unfit_settle)
         engine_note(engine, NOTE_DATABASE_FIT, NULL, NULL, "settle", 0);
-    engine->unfit_settle = false;
-    int doubled = engine->settle_limit * 2;
-    engine->settle_limit = doubled < engine->config.batch_size ? doubled : engine->config.batch_size;
+    feed->unfit_settle = false;
+    int doubled = feed->settle_limit * 2;
+    feed->settle_limit = doubled < engine->config.batch_size ? doubled : engine->config.batch_size;
     for (int i = 0; i < batch->count; i++)
         job_take_outcome(engine, batch->jobs[i], outcomes[i], reasons[i], now_ms);
     batch_drop(batch);
@@ -235,7 +251,7 @@ static void batch_split(struct engine *engine, struct batch *batch, const char *
     else
         for (int i = batch->count - 1; i >= 0; i--)
             job_move(engine, batch->jobs[i], JOB_ANSWERED);
-    engine->settle_limit = batch->count > 1 ? batch->count / 2 : 1;
+    engine->feeds[batch->source].settle_limit = batch->count > 1 ? batch->count / 2 : 1;
     batch_drop(batch);
 }
 
@@ -248,13 +264,14 @@ void engine_settle_failed(struct engine *engine, struct batch *batch, enum failu
         batch_split(engine, batch, sqlstate);
         return;
     }
+    struct feed *feed = &engine->feeds[batch->source];
     bool unfit = failure == FAILURE_SCHEMA;
     int64_t wait_ms = unfit ? UNFIT_REPEAT_MS : backoff_ms(engine, ++batch->failures);
-    if (unfit && !engine->unfit_settle)
+    if (unfit && !feed->unfit_settle)
         engine_note(engine, NOTE_DATABASE_UNFIT, NULL, NULL, sqlstate, wait_ms);
     if (!unfit)
         engine_note(engine, NOTE_SETTLE_REPEATED, NULL, NULL, failure_text(failure), wait_ms);
-    engine->unfit_settle = engine->unfit_settle || unfit;
+    feed->unfit_settle = feed->unfit_settle || unfit;
     batch->waiting = true;
     batch->repeat_at_ms = now_ms + wait_ms;
 }

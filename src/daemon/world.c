@@ -64,7 +64,10 @@ static void world_note(void *self, const struct note *note)
               job ? job->verdict.rule : NULL, "duration_ms", note->duration_ms ? duration : NULL, NULL);
 }
 
-const struct engine_world daemon_world = {world_claim, world_ask, world_settle, world_release, world_note};
+const struct engine_world daemon_world = {
+    .sources = {[SOURCE_TABLE] = {world_claim, world_settle, world_release}},
+    .ask = world_ask,
+    .note = world_note};
 
 /* --- what happened ------------------------------------------------------------------------------------------- */
 
@@ -93,7 +96,7 @@ void daemon_questions_done(void *self, struct question *questions)
 static void on_claimed(void *self, const struct lost_order *orders, int count)
 {
     struct daemon *daemon = self;
-    engine_claimed(daemon->engine, orders, count, daemon_now_ms());
+    engine_claimed(daemon->engine, SOURCE_TABLE, orders, count, daemon_now_ms());
 }
 
 static void on_next_due(void *self, const char *channel, int64_t in_ms)
@@ -138,7 +141,7 @@ static void on_claim_failed(void *self, enum failure failure, const char *sqlsta
 {
     struct daemon *daemon = self;
     log_database("claim_refused", failure, sqlstate, message);
-    engine_claim_failed(daemon->engine, failure, sqlstate, daemon_now_ms());
+    engine_claim_failed(daemon->engine, SOURCE_TABLE, failure, sqlstate, daemon_now_ms());
 }
 
 static void on_settled(void *self, struct batch *batch, const enum outcome *outcomes,

@@ -5,7 +5,7 @@
 
 #include "io/grpc.h"
 #include "io/rocketmq.h"
-#include "rocketmq.pb-c.h"
+#include <rocketmq.pb-c.h>
 
 #define SIMPLE_CONSUMER 3
 #define TYPE_DELAY      3

@@ -55,8 +55,10 @@ static void stage_note(void *self, const struct note *note)
     stage->noted[note->kind] = true;
 }
 
-static const struct engine_world stage_world = {stage_claim, stage_ask, stage_settle, stage_release,
-                                                stage_note};
+static const struct engine_world stage_world = {
+    .sources = {[SOURCE_TABLE] = {stage_claim, stage_settle, stage_release}},
+    .ask = stage_ask,
+    .note = stage_note};
 
 static void stage_advance(struct stage *stage)
 {
@@ -267,7 +269,7 @@ static bool say_claimed(struct stage *stage)
     if (!stage->claim[0])
         return stage_fails(stage, "no claim is under way");
     stage->claim[0] = '\0';
-    engine_claimed(stage->engine, stage->rows, stage->row_count, stage->now_ms);
+    engine_claimed(stage->engine, SOURCE_TABLE, stage->rows, stage->row_count, stage->now_ms);
     stage->row_count = 0;
     stage_advance(stage);
     return true;
@@ -295,7 +297,7 @@ static bool say_claim_fails(struct stage *stage)
     if (!stage->claim[0] || !failure_parse(stage->words[2], &failure))
         return stage_fails(stage, "no claim is under way, or no such failure");
     stage->claim[0] = '\0';
-    engine_claim_failed(stage->engine, failure, "42501", stage->now_ms);
+    engine_claim_failed(stage->engine, SOURCE_TABLE, failure, "42501", stage->now_ms);
     stage_advance(stage);
     return true;
 }

@@ -155,8 +155,10 @@ static void operation_note(void *self, const struct note *note)
     bounds_note(node->world, node, note);
 }
 
-const struct engine_world fleet_operations = {operation_claim, operation_ask, operation_settle,
-                                              operation_release, operation_note};
+const struct engine_world fleet_operations = {
+    .sources = {[SOURCE_TABLE] = {operation_claim, operation_settle, operation_release}},
+    .ask = operation_ask,
+    .note = operation_note};
 
 /* ---- arriving ---- */
 
@@ -222,12 +224,12 @@ static void claim_reply(struct world *world, struct node *node, struct call *cal
     node->claiming = false;
     if (call->failed) {
         trace_add(world, TRACE_FAILURE, node->index, call - world->calls, call->kind, call->failure);
-        engine_claim_failed(node->engine, call->failure, call->sqlstate, clock);
+        engine_claim_failed(node->engine, SOURCE_TABLE, call->failure, call->sqlstate, clock);
         return;
     }
     for (int i = 0; i < call->count; i++)
         order_fill(world, &world->witness.grants[call->grants[i]], &orders[i]);
-    engine_claimed(node->engine, orders, call->count, clock);
+    engine_claimed(node->engine, SOURCE_TABLE, orders, call->count, clock);
     if (world->plan.precise)
         claim_tell(world, node, call);
 }
