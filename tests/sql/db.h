@@ -101,6 +101,7 @@ int run_look_tests(void);
 int run_operate_tests(void);
 int run_crowd_tests(void);
 int run_wake_tests(void);
+int run_message_tests(void);
 int run_resolve_tests(void);
 int run_upgrade_tests(void);
 

@@ -123,12 +123,13 @@ static void only_its_owners_functions_touch_the_order_table(void **state)
         db_ask(db, "SELECT string_agg(concat_ws(' ', proname, proowner::regrole, prosecdef), ', ' ORDER BY "
                    "proname) FROM pg_proc WHERE pronamespace = 'makegood'::regnamespace "
                    "AND prosrc LIKE '%%kiosk.orders%%' AND 'search_path=kiosk, pg_temp' = ANY (proconfig)"),
-        "order_lock t_kiosk_owner t, order_pay t_kiosk_owner t, order_present t_kiosk_owner t, "
+        "order_lock t_kiosk_owner t, order_look t_kiosk_owner t, order_pay t_kiosk_owner t, order_present "
+        "t_kiosk_owner t, "
         "order_unpaid_since t_kiosk_owner t, order_write t_kiosk_owner t");
     assert_int_equal(db_number(db,
                                "SELECT count(*) FROM pg_proc WHERE pronamespace = 'makegood'::regnamespace "
                                "AND prosrc LIKE '%%kiosk.orders%%'"),
-                     5);
+                     6);
     PQfinish(db);
 }
 
