@@ -129,6 +129,14 @@ BEGIN
 END
 $$;
 
+-- A message that can not be understood: left for a person, as far as it can be read.
+CREATE FUNCTION message_unread(p_order_no text, p_channel text, p_why text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, makegood, pg_temp
+AS $$
+  INSERT INTO parked_order (order_no, channel, reason, detail)
+  VALUES (left(p_order_no, 200), left(p_channel, 80), 'untrackable', left(p_why, 1000))
+$$;
+
 -- ---- settled ----
 
 -- Rows for messages: a new one, or the safety net's. None where a daemon has claimed that one, or for the second of two
@@ -230,11 +238,12 @@ AS $$
   SELECT p.proname::text, p.oid FROM pg_proc AS p
   WHERE p.pronamespace = 'makegood'::regnamespace
     AND p.proname IN ('claim', 'claim_told', 'claim_due', 'settle', 'release', 'announce', 'verify', 'backlog',
-                      'prepare_months', 'adopt', 'rehearse', 'beat', 'leave', 'look_messages', 'settle_messages')
+                      'prepare_months', 'adopt', 'rehearse', 'beat', 'leave', 'look_messages', 'message_unread',
+                      'settle_messages')
 $$;
 
 GRANT EXECUTE ON FUNCTION
-  look_messages(text[], text[], uuid[], bigint[]),
+  look_messages(text[], text[], uuid[], bigint[]), message_unread(text, text, text),
   settle_messages(text, uuid[], bigint[], text[], text[], text[], text[], text[], text[], bigint[], text[], boolean[],
                   integer[], integer[], integer[], text[], boolean[], bigint[], text[], text[], text[], text[], integer[],
                   integer[], text[], text[], text[], boolean[], text[], text[], text[], bigint[], text[], bigint[], bigint[],

@@ -12,6 +12,7 @@
 #define NUMBER_BYTES       65 /* order and channel numbers: at most 64 characters */
 #define CHANNEL_BYTES      33 /* a channel's name: at most 32 characters */
 #define METHOD_BYTES       33
+#define ATTEMPT_BYTES      65
 #define TOKEN_BYTES        37        /* a UUID as text: the fence */
 #define CHANNEL_DATA_BYTES 1024      /* what a channel needs beside the number, as a JSON object */
 #define NO_END             INT64_MAX /* left_ms of an attempt that names no expiry */
@@ -38,8 +39,9 @@ struct lost_order {
     int64_t claimed_us;          /* database time of the claim, microseconds since 1970; only handed back */
     char order_no[NUMBER_BYTES]; /* the shop's key of its order */
     char channel[CHANNEL_BYTES];
-    char number[NUMBER_BYTES];             /* what the channel knows the payment by; "" while unknown */
-    char method[METHOD_BYTES];             /* payment method, may be "" */
+    char attempt[ATTEMPT_BYTES]; /* the shop's name of the attempt, where it tells several apart; may be "" */
+    char number[NUMBER_BYTES];   /* what the channel knows the payment by; "" while unknown */
+    char method[METHOD_BYTES];   /* payment method, may be "" */
     char channel_data[CHANNEL_DATA_BYTES]; /* JSON object text, "" when there is none */
     int64_t amount_minor;
     char currency[CURRENCY_BYTES];

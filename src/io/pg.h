@@ -42,7 +42,7 @@ struct pg_answer {
     const char *message;  /* one line */
 };
 
-#define PARAMS_MAX 32
+#define PARAMS_MAX 40
 
 struct pg_statement {
     const char *name; /* unique, static: the prepared statement's */

@@ -321,19 +321,24 @@ static void mq_free(struct rocketmq *mq)
     free(mq);
 }
 
-static bool text_copy(const char **text)
+/* To a copy of our own; after a failure to nothing, so that all of them can be freed. */
+static void text_copy(const char **text, bool *good)
 {
-    *text = *text ? strdup(*text) : NULL;
-    return *text != NULL;
+    *text = *text && *good ? strdup(*text) : NULL;
+    *good = *text != NULL;
 }
 
 /* From the caller's texts to copies of our own. */
 static bool options_copy(struct rocketmq_options *options)
 {
     int count = 0;
-    bool good = text_copy(&options->group) & text_copy(&options->client_id);
-    if (options->access_key)
-        good = text_copy(&options->access_key) & text_copy(&options->secret_key) && good;
+    bool good = true;
+    text_copy(&options->group, &good);
+    text_copy(&options->client_id, &good);
+    if (options->access_key) {
+        text_copy(&options->access_key, &good);
+        text_copy(&options->secret_key, &good);
+    }
     const char *const *given = options->topics;
     while (given[count])
         count++;
@@ -341,7 +346,7 @@ static bool options_copy(struct rocketmq_options *options)
     options->topics = topics;
     for (int i = 0; topics && i < count; i++) {
         topics[i] = given[i];
-        good = text_copy(&topics[i]) && good;
+        text_copy(&topics[i], &good);
     }
     return good && topics;
 }

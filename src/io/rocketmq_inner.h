@@ -7,6 +7,8 @@
 #include "io/rocketmq.h"
 #include <rocketmq.pb-c.h>
 
+#pragma GCC diagnostic ignored "-Wcast-qual" /* protobuf-c's initialisers cast const away */
+
 #define SIMPLE_CONSUMER 3
 #define TYPE_DELAY      3
 #define TOPICS_MAX      64

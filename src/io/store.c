@@ -75,6 +75,14 @@ static const struct pg_statement statement_settle = {
     "$13, $14, "
     "$15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30)",
     1 + SETTLE_ARRAYS};
+static const struct pg_statement statement_settle_messages = {
+    "makegood_settle_messages",
+    "SELECT place, upto, outcome, reason FROM makegood.settle_messages($1, $2, $3, $4, $5, $6, $7, $8, $9, "
+    "$10, $11, "
+    "$12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, "
+    "$32, $33, $34, "
+    "$35, $36)",
+    1 + MESSAGE_ARRAYS};
 static const struct pg_statement statement_release = {"makegood_release", "SELECT makegood.release($1, $2)",
                                                       RELEASE_ARRAYS};
 
@@ -310,9 +318,12 @@ static void on_settle(void *self, const struct pg_answer *answer)
 void store_settle(struct store *store, struct batch *batch)
 {
     struct parcel *parcel = parcel_take(store, batch);
-    struct pg_value values[1 + SETTLE_ARRAYS] = {pg_text(store->instance)};
-    if (!settle_write(store->arrays, batch, values + 1) ||
-        pg_call(parcel->line->pg, &statement_settle, values, on_settle, parcel) < 0)
+    struct pg_value values[1 + MESSAGE_ARRAYS] = {pg_text(store->instance)};
+    bool rows = batch->source == SOURCE_TABLE;
+    bool written = rows ? settle_write(store->arrays, batch, values + 1)
+                        : messages_write(store->arrays, batch, values + 1);
+    if (!written || pg_call(parcel->line->pg, rows ? &statement_settle : &statement_settle_messages, values,
+                            on_settle, parcel) < 0)
         parcel_excuse(parcel);
 }
 
@@ -335,6 +346,11 @@ void store_release(struct store *store, struct batch *batch)
     if (!release_write(store->arrays, batch, values) ||
         pg_call(parcel->line->pg, &statement_release, values, on_release, parcel) < 0)
         parcel_excuse(parcel);
+}
+
+struct pg *store_claim_line(struct store *store)
+{
+    return store->lines[LINE_CLAIM].pg;
 }
 
 struct pg *store_talk_line(struct store *store)

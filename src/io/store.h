@@ -43,6 +43,21 @@ int store_create(struct store **out, uv_loop_t *loop, const struct pg_options *o
 void store_destroy(struct store *store);
 bool store_is_up(const struct store *store);
 
+/* What the database knows of an order that came as a message. */
+struct looked {
+    bool done;  /* nothing is left to be done about this message */
+    bool known; /* the shop has the order: amount and currency are its own */
+    int64_t amount_minor;
+    char currency[CURRENCY_BYTES];
+};
+typedef void (*store_looked)(void *self, const struct looked *looked, int count);
+
+/* Answers by done, once, from the loop, one entry for each order; NULL when it failed. Without memory from inside. */
+void store_look(struct store *store, const struct lost_order *orders, int count, store_looked done,
+                void *self);
+/* A message that is no lost order is left for a person. kept: whether it is now. Without memory from inside. */
+void store_message_unread(struct store *store, const char *order_no, const char *channel, const char *why,
+                          void (*done)(void *self, bool kept), void *self);
 void store_claim(struct store *store, const struct claim_want *wants, int count, int64_t lease_ms);
 void store_settle(struct store *store, struct batch *batch);
 void store_release(struct store *store, struct batch *batch);

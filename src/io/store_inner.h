@@ -6,6 +6,8 @@
 
 /* The connection for what is neither claimed nor settled; such calls wait for no settlement that is under way. */
 struct pg *store_talk_line(struct store *store);
+/* For claims, and for what comes before them. */
+struct pg *store_claim_line(struct store *store);
 const char *store_instance(const struct store *store);
 
 #endif

@@ -89,7 +89,18 @@ static bool verdict_stays(const struct verdict *verdict)
     X(last, PG_BOOL, pg_array_truth(array, job->last))                                           \
     X(detail, PG_TEXT, put_detail(array, job))
 
+/* What settle_messages() has to know beside. */
+#define MESSAGE_COLUMNS(X)                                                              \
+    X(attempt_name, PG_TEXT, pg_array_text(array, order->attempt))                      \
+    X(method, PG_TEXT, put_text_or_null(array, order->method))                          \
+    X(order_amount, PG_INT8, pg_array_number(array, order->amount_minor))               \
+    X(order_currency, PG_TEXT, pg_array_text(array, order->currency))                   \
+    X(age_ms, PG_INT8, pg_array_number(array, order->age_ms))                           \
+    X(left_ms, PG_INT8, put_number_if(array, order->left_ms != NO_END, order->left_ms)) \
+    X(phase_before, PG_TEXT, pg_array_text(array, phase_text(order->phase)))
+
 SETTLE_COLUMNS(COLUMN)
+MESSAGE_COLUMNS(COLUMN)
 
 struct column {
     enum pg_type type;
@@ -116,6 +127,16 @@ bool settle_write(struct pg_array *arrays, const struct batch *batch, struct pg_
 #undef X
     _Static_assert(sizeof(columns) / sizeof(columns[0]) == SETTLE_ARRAYS, "as many as settle() has arrays");
     return batch_write(arrays, batch, columns, SETTLE_ARRAYS, out);
+}
+
+bool messages_write(struct pg_array *arrays, const struct batch *batch, struct pg_value *out)
+{
+#define X(name, type, statement) {type, column_##name},
+    static const struct column columns[] = {SETTLE_COLUMNS(X) MESSAGE_COLUMNS(X)};
+#undef X
+    _Static_assert(sizeof(columns) / sizeof(columns[0]) == MESSAGE_ARRAYS + 1,
+                   "and the row's number, which is left out");
+    return batch_write(arrays, batch, columns + 1, MESSAGE_ARRAYS, out);
 }
 
 bool release_write(struct pg_array *arrays, const struct batch *batch, struct pg_value *out)

@@ -8,10 +8,13 @@
 
 #define SETTLE_ARRAYS  29
 #define RELEASE_ARRAYS 2
-#define ARRAYS_MAX     SETTLE_ARRAYS
+#define MESSAGE_ARRAYS (SETTLE_ARRAYS - 1 + 7)
+#define ARRAYS_MAX     MESSAGE_ARRAYS
 
 /* Values, valid until the arrays are used again. False when memory ran out. */
 bool settle_write(struct pg_array *arrays, const struct batch *batch, struct pg_value *out);
+/* Of messages: no row's number, but what a row would know. */
+bool messages_write(struct pg_array *arrays, const struct batch *batch, struct pg_value *out);
 bool release_write(struct pg_array *arrays, const struct batch *batch, struct pg_value *out);
 
 #endif

@@ -37,9 +37,10 @@ static void each_group_calls_its_own_functions_only(void **state)
     static const struct {
         const char *user, *functions;
     } cases[] = {
-        {"t_daemon", "adopt announce backlog beat claim claim_due claim_told explain history leave "
-                     "look_messages orders over_time overview prepare_months rehearse release seal settle "
-                     "settle_messages verify"},
+        {"t_daemon",
+         "adopt announce backlog beat claim claim_due claim_told explain history leave "
+         "look_messages message_unread orders over_time overview prepare_months rehearse release seal settle "
+         "settle_messages verify"},
         {"t_shop", "resolve track"},
         {"t_operator", "adopt approvals approve audit_outside audit_state audit_verify backlog explain halt "
                        "history lift orders over_time overview park "
