@@ -102,6 +102,11 @@ static void config_own(struct config_reader *reader, struct config *config, cons
     config->operator_url = text_own(reader, draft->config.operator_url);
     config->listen = text_own(reader, draft->config.listen);
     config->wake = text_own(reader, draft->config.wake);
+    config->rocketmq.endpoint = text_own(reader, draft->config.rocketmq.endpoint);
+    config->rocketmq.group = text_own(reader, draft->config.rocketmq.group);
+    config->rocketmq.ca_file = text_own(reader, draft->config.rocketmq.ca_file);
+    config->rocketmq.access_key = text_own(reader, draft->config.rocketmq.access_key);
+    config->rocketmq.secret_file = text_own(reader, draft->config.rocketmq.secret_file);
     config->precise = draft->config.wake ? strcmp(draft->config.wake, "precise") == 0 : config->prepared;
     config->file = text_own(reader, reader->file);
     for (int i = 0; draft->log_level && i < (int)(sizeof(levels) / sizeof(levels[0])); i++)
@@ -120,6 +125,16 @@ static void password_make(struct config_reader *reader, struct config *config, c
     else if (file && strlen(config->page_password) > PASSWORD_BYTES)
         config_blame(reader, "page_password_file",
                      "the password is longer than %d bytes; choose a shorter one", PASSWORD_BYTES);
+}
+
+static void broker_secret_make(struct config_reader *reader, struct config *config, const char *file)
+{
+    char why[512];
+    config->rocketmq.secret_key = file ? secret_read(file, SECRECY_GUARDED, why, sizeof(why)) : NULL;
+    if (file && !config->rocketmq.secret_key && !*why)
+        reader->error = -ENOMEM;
+    else if (file && !config->rocketmq.secret_key)
+        config_blame(reader, "rocketmq.secret_key_file", "%s", why);
 }
 
 static void windows_make(struct config_reader *reader, struct channel_draft *draft, unsigned channel)
@@ -148,6 +163,7 @@ static void policy_make(struct channel_draft *draft)
     if (draft->spec.auth && strcmp(draft->spec.auth, "oauth2") == 0)
         policy->timeout_ms *= 4; /* token, question, and both once more after a 401 */
     policy->accept_late = draft->late && strcmp(draft->late, "accept") == 0;
+    policy->by_message = draft->source && strcmp(draft->source, "rocketmq") == 0;
     for (unsigned i = 0; i < draft->plan_count && i < PLANS_MAX; i++) {
         struct schedule_plan *plan = &policy->plans[policy->plan_count++];
         *plan = draft->plans[i].plan;
@@ -162,14 +178,19 @@ static void channels_make(struct config_reader *reader, struct config *config, s
 {
     config->channels = calloc(draft->channel_count + 1, sizeof(struct channel *));
     config->policies = calloc(draft->channel_count + 1, sizeof(*config->policies));
-    config->channel_count = config->channels && config->policies ? (int)draft->channel_count : 0;
-    if (!config->channels || !config->policies)
+    config->topics = calloc(draft->channel_count + 1, sizeof(char *));
+    bool good = config->channels && config->policies && config->topics;
+    config->channel_count = good ? (int)draft->channel_count : 0;
+    if (!good)
         reader->error = -ENOMEM;
     for (int i = 0; i < config->channel_count; i++) {
         char prefix[32];
         snprintf(prefix, sizeof(prefix), "channels[%d]", i);
         config->channels[i] = config_channel_make(reader, &draft->channels[i], prefix);
         config->policies[i] = draft->channels[i].policy;
+        if (config->policies[i].by_message)
+            config->topics[i] =
+                text_own(reader, draft->channels[i].topic ? draft->channels[i].topic : "lost_order");
     }
     config->engine.policies = config->policies;
     config->engine.policy_count = config->channel_count;
@@ -189,8 +210,10 @@ static void config_make(struct config_reader *reader, const struct config_slot *
     config_layer_begin(reader);
     config_checks_run(reader, &draft);
     config_own(reader, config, &draft);
-    if (!reader->sealed)
+    if (!reader->sealed) {
         password_make(reader, config, draft.page_password_file);
+        broker_secret_make(reader, config, config->rocketmq.secret_file);
+    }
     channels_make(reader, config, &draft);
     config_layer_begin(reader);
     config->mapping = config_mapping_make(reader, root);
@@ -284,6 +307,15 @@ void config_drop(struct config *config)
             config->channels[i]->kind->destroy(config->channels[i]); /* wipes its secret */
     free(config->channels);
     free(config->policies);
+    for (int i = 0; i < config->channel_count; i++)
+        free(config->topics[i]);
+    free(config->topics);
+    free(config->rocketmq.endpoint);
+    free(config->rocketmq.group);
+    free(config->rocketmq.ca_file);
+    free(config->rocketmq.access_key);
+    free(config->rocketmq.secret_file);
+    secret_drop(config->rocketmq.secret_key);
     url_drop(config->database_url);
     url_drop(config->migrate_url);
     url_drop(config->operator_url);
@@ -295,6 +327,32 @@ void config_drop(struct config *config)
     free(config->mapping);
     free(config->file);
     free(config);
+}
+
+const char *config_topic(const struct config *config, const char *name)
+{
+    for (int i = 0; i < config->channel_count; i++)
+        if (strcmp(config->policies[i].channel, name) == 0)
+            return config->topics[i];
+    return NULL;
+}
+
+static bool is_among(const char *const *texts, const char *text)
+{
+    for (; *texts; texts++)
+        if (strcmp(*texts, text) == 0)
+            return true;
+    return false;
+}
+
+const char **config_topics(const struct config *config)
+{
+    const char **topics = calloc((size_t)config->channel_count + 1, sizeof(*topics));
+    int count = 0;
+    for (int i = 0; topics && config->topics && i < config->channel_count; i++)
+        if (config->topics[i] && !is_among(topics, config->topics[i]))
+            topics[count++] = config->topics[i];
+    return topics;
 }
 
 const struct channel *config_channel(const struct config *config, const char *name)

@@ -12,6 +12,17 @@
 #include "makegood/engine.h"
 #include "makegood/fault.h"
 
+/* The broker that some channels' orders come from; no endpoint: none do. */
+struct rocketmq_config {
+    char *endpoint; /* HOST:PORT of the proxy */
+    char *ca_file;  /* NULL: no TLS */
+    char *group;
+    char *access_key; /* NULL: none is asked for */
+    char *secret_file;
+    char *secret_key; /* what is in it */
+    int64_t max_delay_ms;
+};
+
 struct config {
     char *file;
     char *instance; /* this daemon's name in the audit; default HOST-PID */
@@ -36,7 +47,10 @@ struct config {
 
     char *mapping; /* order_table as the JSON object of install_mapping */
 
+    struct rocketmq_config rocketmq;
+
     struct policy *policies; /* one per channel, same order */
+    char **topics;           /* likewise; NULL: from the table */
     struct channel **channels;
     int channel_count;
 
@@ -53,6 +67,9 @@ void config_drop(struct config *config); /* the last one wipes secrets and frees
 
 const struct channel *config_channel(const struct config *config, const char *name); /* or NULL */
 const struct policy *config_policy(const struct config *config, const char *name);   /* likewise */
+const char *config_topic(const struct config *config, const char *name);             /* likewise; or NULL */
+/* Of all channels, each once, ended by NULL; freed by the caller, the texts are the configuration's. NULL without memory. */
+const char **config_topics(const struct config *config);
 
 /* `makegood config`: every key for people, and `makegood config --sample`: the commented sample file. */
 void config_print_keys(FILE *out);

@@ -11,7 +11,9 @@
 #include "base/quantity.h"
 #include "io/web.h"
 
-#define LEASE_MARGIN_MS 1000
+#define LEASE_MARGIN_MS    1000
+#define LEAST_INVISIBLE_MS 10000 /* the proxy refuses less */
+#define TOPIC_LETTERS      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-%|"
 
 /* The sentence never repeats the string: it may hold a password, and so may libpq's message. */
 static void url_check(struct config_reader *reader, const char *path, const char *url)
@@ -127,6 +129,39 @@ static void tail_check(struct config_reader *reader, unsigned channel, const str
         }
 }
 
+static void source_check(struct config_reader *reader, const struct config_draft *draft, unsigned channel)
+{
+    const struct channel_draft *channel_draft = &draft->channels[channel];
+    const char *topic = channel_draft->topic;
+    bool by_message = channel_draft->policy.by_message;
+    char path[CONFIG_PATH_BYTES];
+    snprintf(path, sizeof(path), "channels[%u].source", channel);
+    if (by_message && !draft->config.rocketmq.endpoint)
+        config_blame(reader, path, "no broker is named; write a section rocketmq with its endpoint");
+    else if (by_message && draft->config.engine.lease_ms > 0 &&
+             draft->config.engine.lease_ms < LEAST_INVISIBLE_MS)
+        config_blame(reader, path, "a message is ours for at least 10s; write engine.lease: 10s or more");
+    snprintf(path, sizeof(path), "channels[%u].topic", channel);
+    if (topic && topic[strspn(topic, TOPIC_LETTERS)])
+        config_blame(reader, path, "\"%.40s\" is no topic; use letters, digits, _ and -", topic);
+    snprintf(path, sizeof(path), "channels[%u].safety_net", channel);
+    if (channel_draft->policy.safety_net && !by_message)
+        config_blame(reader, path, "its orders come from the table; write source: rocketmq beside it, or no");
+}
+
+/* The sentence never repeats the secret's name. */
+static void broker_check(struct config_reader *reader, const struct config_draft *draft)
+{
+    const char *endpoint = draft->config.rocketmq.endpoint;
+    const char *colon = endpoint ? strrchr(endpoint, ':') : NULL;
+    if (endpoint && (!colon || colon == endpoint || !colon[1] || colon[1 + strspn(colon + 1, "0123456789")]))
+        config_blame(reader, "rocketmq.endpoint", "\"%.80s\" is no HOST:PORT; write it as 127.0.0.1:8081",
+                     endpoint);
+    if (!draft->config.rocketmq.access_key != !draft->config.rocketmq.secret_file)
+        config_blame(reader, "rocketmq.access_key",
+                     "it and secret_key_file go together; write both, or neither");
+}
+
 static void channel_check(struct config_reader *reader, const struct config_draft *draft, unsigned channel)
 {
     const struct policy *policy = &draft->channels[channel].policy;
@@ -138,6 +173,7 @@ static void channel_check(struct config_reader *reader, const struct config_draf
     ca_file_check(reader, channel, transport->ca_file);
     proxy_check(reader, channel, transport->proxy);
     tail_check(reader, channel, &policy->tail);
+    source_check(reader, draft, channel);
 }
 
 void config_checks_run(struct config_reader *reader, const struct config_draft *draft)
@@ -149,6 +185,7 @@ void config_checks_run(struct config_reader *reader, const struct config_draft *
     url_check(reader, "database.operator_url", config->operator_url);
     approval_check(reader, config->approve_above);
     wake_check(reader, config);
+    broker_check(reader, draft);
     lease_check(reader, draft);
     for (unsigned i = 0; i < draft->channel_count; i++)
         channel_check(reader, draft, i);

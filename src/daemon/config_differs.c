@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/config_keys.h"
@@ -46,6 +47,27 @@ static void mapping_compare(const struct config *now, const struct config *next,
     json_decref(other);
 }
 
+/* What is subscribed to is told to the broker once. */
+static void topics_compare(const struct config *now, const struct config *next, struct faults *out)
+{
+    const char **one = config_topics(now), **other = config_topics(next);
+    int same = 0, count = 0;
+    for (int i = 0; one && one[i]; i++)
+        same++;
+    for (int i = 0; one && other && other[i]; i++)
+        for (int j = 0; j < same; j++)
+            count += strcmp(one[j], other[i]) == 0;
+    int others = 0;
+    while (other && other[others])
+        others++;
+    if (count != same || same != others)
+        faults_add(
+            out, next->file, 0, "channels[].topic",
+            "a reload can not change which topics there are; restart the daemon, or take the change back");
+    free(one);
+    free(other);
+}
+
 int config_differs_fixed(const struct config *now, const struct config *next, struct faults *out)
 {
     size_t before = out->count;
@@ -53,6 +75,7 @@ int config_differs_fixed(const struct config *now, const struct config *next, st
         if (!key->reload && key->offset != KEY_NOWHERE && value_differs(key, now, next))
             faults_add(out, next->file, 0, key->path,
                        "a reload can not change this key; restart the daemon, or take the change back");
+    topics_compare(now, next, out);
     mapping_compare(now, next, out);
     return out->count > before ? -EINVAL : 0;
 }

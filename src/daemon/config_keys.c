@@ -183,6 +183,25 @@ const struct config_key config_keys[] = {
     TABLE_KEY(".trigger", BOOLEAN, 0, 1, .value = "false",
               .sentence = "A trigger on the table tracks and resolves, without touching the shop's code."),
 
+    FIXED("rocketmq", MAPPING, KEY_NOWHERE, 0, 0, .otherwise = "all orders come from the table",
+          .sentence =
+              "Apache RocketMQ 5, for channels whose orders come as delayed messages (source: rocketmq)."),
+    FIXED("rocketmq.endpoint", TEXT, TOP(config.rocketmq.endpoint), 3, 255, .otherwise = "none",
+          .sample = "#127.0.0.1:8081", .sentence = "HOST:PORT of the proxy's gRPC port."),
+    FIXED("rocketmq.group", TEXT, TOP(config.rocketmq.group), 1, 120, .value = "makegood",
+          .sample = "makegood",
+          .sentence = "The consumer group, which all daemons share; let it retry often."),
+    FIXED("rocketmq.ca_file", TEXT, TOP(config.rocketmq.ca_file), 1, 4096, .otherwise = "no TLS",
+          .sample = "#/etc/makegood/rocketmq-ca.pem", .sentence = "Certificates to verify the proxy by."),
+    FIXED("rocketmq.access_key", TEXT, TOP(config.rocketmq.access_key), 1, 120, .otherwise = "none",
+          .sample = "#makegood", .sentence = "Who we are, where the proxy asks; with secret_key_file."),
+    FIXED("rocketmq.secret_key_file", TEXT, TOP(config.rocketmq.secret_file), 1, 4096, .otherwise = "none",
+          .sample = "#/etc/makegood/rocketmq.key",
+          .sentence = "The access key's secret, in a file as secret_file."),
+    FIXED("rocketmq.max_delay", DURATION, TOP(config.rocketmq.max_delay_ms), SECOND_MS, 400 * DAY_MS,
+          .value = "1d",
+          .sentence = "How long proxy and broker keep a message at most; longer delays go by hops."),
+
     RELOADS("channels", LIST, TOP(channels), 1, 256, .size = sizeof(struct channel_draft),
             .sentence = "One entry for each account at a payment provider that can be asked."),
     CHANNEL_KEY("name", TEXT, SPEC(name), 1, CHANNEL_BYTES - 1, .sample = "stripe",
@@ -366,6 +385,15 @@ const struct config_key config_keys[] = {
                 .sentence = "Unknown states in a row after which an order is parked."),
     CHANNEL_KEY("accept_flagged", BOOLEAN, POLICY(accept_flagged), 0, 1, .value = "no",
                 .sentence = "Paid with a refund or dispute flag beside it counts as paid."),
+
+    CHANNEL_KEY("source", CHOICE, CHANNEL(source), 1, 16, .unit = "table|rocketmq", .value = "table",
+                .sentence = "Where its lost orders come from: rows that track() makes, or delayed messages."),
+    CHANNEL_KEY("topic", TEXT, CHANNEL(topic), 1, 127, .otherwise = "lost_order", .sample = "#lost_order",
+                .sentence =
+                    "source: rocketmq: the topic; channels that share one wait for each other there."),
+    CHANNEL_KEY("safety_net", BOOLEAN, POLICY(safety_net), 0, 1, .value = "no",
+                .sentence =
+                    "source: rocketmq: rows that track() made beside the messages are asked as well."),
 
     CHANNEL_KEY("concurrency", INTEGER, POLICY(concurrency), 1, 10000, .unit = "questions", .value = "32",
                 .sample = "32", .sentence = "Questions under way at once."),

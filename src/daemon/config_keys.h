@@ -90,6 +90,8 @@ struct channel_draft {
     struct policy policy;
     struct http_channel_spec spec; /* name, url, merchant and transport of the other types as well */
     const char *type;
+    const char *source;
+    const char *topic;
     const char *secret_file;
     const char *late;
     struct plan_draft *plans;
@@ -119,6 +121,7 @@ struct config_draft {
         config; /* first: offsets of the rows that a reload can not apply are offsets in struct config */
     const char *log_level;
     const char *page_password_file;
+
     struct channel_draft *channels;
     unsigned channel_count;
 };

@@ -8,6 +8,7 @@
 
 #include "daemon/config.h"
 #include "daemon/metrics.h"
+#include "io/broker.h"
 #include "io/pool.h"
 #include "io/store.h"
 
@@ -23,6 +24,8 @@ struct daemon {
     struct engine *engine;
     struct store *store;
     struct pool *pool;
+    struct broker *broker;  /* or NULL */
+    const char **topics;    /* of its */
     struct pages *pages;    /* or NULL */
     struct errand *errands; /* one per job slot */
 
@@ -70,6 +73,12 @@ extern const struct engine_world daemon_world;
 extern const struct store_events daemon_store_events;
 void daemon_questions_done(void *self, struct question *questions);
 void daemon_drop_config(struct daemon *daemon, struct config *config);
+
+/* post.c */
+int daemon_post_create(struct daemon *daemon);
+void daemon_post_claim(void *self, const struct claim_want *wants, int count, int64_t lease_ms);
+void daemon_post_settle(void *self, struct batch *batch);
+void daemon_post_release(void *self, struct batch *batch);
 
 /* fit.c */
 void daemon_verify(struct daemon *daemon);

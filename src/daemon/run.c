@@ -47,6 +47,8 @@ static void on_term(uv_signal_t *signal, int number)
     log_event(LOG_NOTED, "stopping", "signal", strsignal(number), NULL);
     notify_stopping(daemon->config->stop_ms);
     engine_stop(daemon->engine, daemon_now_ms());
+    if (daemon->broker)
+        broker_stop(daemon->broker);
     daemon_beat_stop(daemon);
     uv_timer_start(&daemon->stop_bound, on_stop_bound, (uint64_t)daemon->config->stop_ms, 0);
 }
@@ -213,6 +215,8 @@ static int parts_create(struct daemon *daemon)
         result = store_create(&daemon->store, &daemon->loop, &pg, config->instance, config->precise,
                               &daemon_store_events, daemon);
     if (result == 0)
+        result = daemon_post_create(daemon);
+    if (result == 0)
         result = pages_create(&daemon->pages, daemon, &pg);
     return result;
 }
@@ -228,6 +232,8 @@ static void parts_destroy(struct daemon *daemon)
 {
     signals_hold(SIG_BLOCK);
     pages_destroy(daemon->pages);
+    if (daemon->broker)
+        broker_destroy(daemon->broker);
     if (daemon->store)
         store_destroy(daemon->store);
     if (daemon->pool)
@@ -242,6 +248,7 @@ static void parts_destroy(struct daemon *daemon)
     engine_destroy(daemon->engine);
     free(daemon->errands);
     free(daemon->paused);
+    free(daemon->topics);
 }
 
 int command_run(const struct options *options)

@@ -65,7 +65,8 @@ static void world_note(void *self, const struct note *note)
 }
 
 const struct engine_world daemon_world = {
-    .sources = {[SOURCE_TABLE] = {world_claim, world_settle, world_release}},
+    .sources = {[SOURCE_TABLE] = {world_claim, world_settle, world_release},
+                [SOURCE_BROKER] = {daemon_post_claim, daemon_post_settle, daemon_post_release}},
     .ask = world_ask,
     .note = world_note};
 
@@ -148,6 +149,8 @@ static void on_settled(void *self, struct batch *batch, const enum outcome *outc
                        const enum park_reason *reasons)
 {
     struct daemon *daemon = self;
+    if (batch->source == SOURCE_BROKER)
+        broker_settled(daemon->broker, batch, outcomes);
     engine_settled(daemon->engine, batch, outcomes, reasons, daemon_now_ms());
 }
 

@@ -366,8 +366,10 @@ int rocketmq_create(struct rocketmq **out, uv_loop_t *loop, const struct rocketm
         return -ENOMEM;
     }
     mq->options.endpoint = mq->options.ca_file = NULL; /* the connection's */
-    mq->timer.data = mq;
+    mq->timer.data = mq->soon.data = mq;
     uv_timer_init(loop, &mq->timer);
+    uv_timer_init(loop, &mq->soon);
+    mq->handles = 2;
     uv_timer_start(&mq->timer, on_timer, 1, 0); /* not before the caller has what it made */
     *out = mq;
     return 0;
@@ -375,7 +377,9 @@ int rocketmq_create(struct rocketmq **out, uv_loop_t *loop, const struct rocketm
 
 static void on_closed(uv_handle_t *handle)
 {
-    mq_free(handle->data);
+    struct rocketmq *mq = handle->data;
+    if (--mq->handles == 0)
+        mq_free(mq);
 }
 
 static void on_gone(uv_timer_t *timer)
@@ -383,7 +387,9 @@ static void on_gone(uv_timer_t *timer)
     struct rocketmq *mq = timer->data;
     mq->gone = true;
     grpc_destroy(mq->grpc);
+    mq_excuse(mq);
     uv_close((uv_handle_t *)&mq->timer, on_closed);
+    uv_close((uv_handle_t *)&mq->soon, on_closed);
 }
 
 static void on_left(void *self, const struct grpc_answer *answer)

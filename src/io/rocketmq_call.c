@@ -69,15 +69,44 @@ static ProtobufCMessage *answer_unpack(struct task *task, const struct grpc_answ
     return NULL;
 }
 
-/* Sends it, or ends the task. */
+static struct task *excused_find(struct rocketmq *mq, int *count)
+{
+    struct task *found = NULL;
+    *count = 0;
+    for (struct task *task = mq->tasks; task; task = task->next) {
+        *count += task->excuse != NULL;
+        found = task->excuse ? task : found;
+    }
+    return found;
+}
+
+/* Those that could not be sent, the oldest first; what they begin anew has its turn later. */
+void mq_excuse(struct rocketmq *mq)
+{
+    int count, left;
+    struct task *task = excused_find(mq, &count);
+    for (left = count; left > 0; left--) {
+        task_end(task, MQ_UNKNOWN, task->excuse);
+        task = excused_find(mq, &count);
+    }
+}
+
+static void on_soon(uv_timer_t *timer)
+{
+    mq_excuse(timer->data);
+}
+
+/* Sends it, or lets the loop end the task. */
 static void task_call(struct task *task, const char *path, const ProtobufCMessage *message,
                       int64_t timeout_ms, grpc_done done)
 {
     struct rocketmq *mq = task->mq;
     if (mq->leaving || !mq->settled)
-        task_end(task, MQ_UNKNOWN, NO_SESSION);
+        task->excuse = NO_SESSION;
     else if (!mq_call(mq, path, message, timeout_ms, false, done, task, &task->call))
-        task_end(task, MQ_UNKNOWN, "out of memory");
+        task->excuse = "out of memory";
+    if (task->excuse && !uv_is_closing((uv_handle_t *)&mq->soon))
+        uv_timer_start(&mq->soon, on_soon, 1, 0);
 }
 
 /* --- sending -------------------------------------------------------------------------------------------- */
@@ -152,15 +181,14 @@ static int64_t ms_of(const Mq__Timestamp *stamp)
 }
 
 /* False: nothing that we could speak of, or acknowledge. */
-static bool message_read(const struct task *task, const Mq__Message *message, struct mq_message *out)
+static bool message_read(const Mq__Message *message, struct mq_message *out)
 {
     const Mq__SystemProperties *properties = message->system_properties;
     if (!properties || !properties->message_id || strlen(properties->message_id) >= MESSAGE_ID_BYTES ||
         !*properties->message_id || !properties->receipt_handle ||
         strlen(properties->receipt_handle) >= HANDLE_BYTES || message->body.len > BODY_BYTES)
         return false;
-    *out = (struct mq_message){.topic = task->topic,
-                               .id = properties->message_id,
+    *out = (struct mq_message){.id = properties->message_id,
                                .handle = properties->receipt_handle,
                                .body = message->body.data,
                                .length = message->body.len,
@@ -186,7 +214,7 @@ static void harvest_take(struct harvest *harvest, struct task *task, Mq__Receive
     if (response->status)
         harvest->result = mq_result_of(task->mq, response->status, harvest->reason);
     if (response->message && harvest->count < RECEIVE_MAX &&
-        message_read(task, response->message, &harvest->messages[harvest->count]))
+        message_read(response->message, &harvest->messages[harvest->count]))
         harvest->count++;
 }
 
@@ -206,6 +234,8 @@ static void on_received(void *self, const struct grpc_answer *answer)
     struct task ended = task_take(task);
     bool stopped = answer->status == GRPC_CANCELLED && !ended.mq->leaving;
     enum mq_result result = harvest.count > 0 || stopped ? MQ_OK : harvest.result;
+    for (int i = 0; i < harvest.count; i++)
+        harvest.messages[i].topic = ended.topic; /* the task's own is gone */
     ended.received(ended.self, result, harvest.reason, harvest.messages, harvest.count);
     for (int i = 0; i < harvest.response_count; i++)
         mq__receive_message_response__free_unpacked(harvest.responses[i], NULL);

@@ -25,6 +25,8 @@ struct rocketmq {
     bool leaving, gone;
     int failures; /* in a row */
     struct task *tasks;
+    uv_timer_t soon;
+    int handles;      /* of the two timers, not yet closed */
     char reason[256]; /* told last */
 };
 
@@ -35,7 +37,8 @@ struct task {
     mq_done done; /* one of these two */
     mq_received received;
     void *self;
-    char topic[128]; /* of a receive */
+    const char *excuse; /* static: it could not be sent, answered by `soon` */
+    char topic[128];    /* of a receive */
     struct task *next;
     struct task **link;
 };
@@ -49,5 +52,8 @@ enum mq_result mq_transport_result(const struct grpc_answer *answer);
 /* Of a status in an answer; also hears whether the proxy forgot us. text: a sentence, made here. */
 enum mq_result mq_result_of(struct rocketmq *mq, const Mq__Status *status, char text[256]);
 void mq_forgotten(struct rocketmq *mq, const char *reason);
+
+/* rocketmq_call.c */
+void mq_excuse(struct rocketmq *mq);
 
 #endif

@@ -129,6 +129,8 @@ static void the_sample_lacks_nothing_but_its_secret(void **state)
 static bool is_allowed(const char *path)
 {
     static const char *const allowed[] = {"page_password_file",
+                                          "rocketmq.access_key",
+                                          "rocketmq.secret_key_file",
                                           "order_table.currency_fixed",
                                           "channels[0].body",
                                           "channels[0].ca_file",

@@ -1,0 +1,394 @@
+/* Receiving: see broker.h. One receive per topic at a time, while a claim wants orders of it; what comes is read, looked
+ * up in the database, and handed on with the claim that is under way or the next one. */
+#include "io/broker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "io/broker_inner.h"
+
+#define EARLY_MS 1500 /* due so much later than it came: it is on its way by hops */
+
+int64_t broker_wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int64_t clock_ms(void)
+{
+    return (int64_t)(uv_hrtime() / 1000000);
+}
+
+/* --- messages that are with us -------------------------------------------------------------------------- */
+
+struct parcelled *parcelled_find(struct broker *broker, int64_t attempt_id)
+{
+    int place = (int)(attempt_id & 0xffffff);
+    struct parcelled *found = place < broker->place_count ? broker->places[place] : NULL;
+    return found && found->turn == (uint32_t)(attempt_id >> 24) ? found : NULL;
+}
+
+void parcelled_free(struct broker *broker, int64_t attempt_id)
+{
+    struct parcelled *found = parcelled_find(broker, attempt_id);
+    if (found)
+        broker->places[attempt_id & 0xffffff] = NULL;
+    free(found);
+}
+
+/* A place whose message is no longer ours is free as well. Negative: there is none. */
+static int64_t parcelled_make(struct broker *broker, const struct mq_message *message,
+                              const struct letter *letter)
+{
+    int place = 0;
+    while (place < broker->place_count && broker->places[place] &&
+           broker->places[place]->until_ms > clock_ms())
+        place++;
+    struct parcelled *made = place < broker->place_count ? calloc(1, sizeof(*made)) : NULL;
+    if (!made)
+        return -1;
+    free(broker->places[place]);
+    broker->places[place] = made;
+    *made = (struct parcelled){.created_ms = letter->created_ms,
+                               .expires_ms = letter->expires_ms,
+                               .until_ms = clock_ms() + broker->options.mq.invisible_ms,
+                               .turn = ++broker->turns};
+    snprintf(made->topic, sizeof(made->topic), "%s", message->topic);
+    snprintf(made->id, sizeof(made->id), "%s", message->id);
+    snprintf(made->handle, sizeof(made->handle), "%s", message->handle);
+    return (int64_t)made->turn << 24 | place;
+}
+
+/* --- small services ------------------------------------------------------------------------------------- */
+
+void broker_refused(struct broker *broker, const char *what, enum mq_result result, const char *reason)
+{
+    bool temporary = result == MQ_OK || result == MQ_UNKNOWN || result == MQ_BUSY || result == MQ_EXPIRED;
+    if (temporary || strncmp(broker->refused, reason, sizeof(broker->refused) - 1) == 0)
+        return;
+    snprintf(broker->refused, sizeof(broker->refused), "%s", reason);
+    broker->events.refused(broker->self, what, reason);
+}
+
+static void on_acknowledged(void *self, enum mq_result result, const char *reason)
+{
+    broker_refused(self, "acknowledge", result, reason);
+}
+
+void broker_ack(struct broker *broker, const char *topic, const char *id, const char *handle)
+{
+    rocketmq_ack(broker->mq, topic, id, handle, on_acknowledged, broker);
+}
+
+int64_t broker_deliver_ms(const struct broker *broker, int64_t due_us)
+{
+    int64_t due_ms = (due_us + 999) / 1000;
+    int64_t most_ms = broker_wall_ms() + broker->options.max_delay_ms;
+    return due_ms < most_ms ? due_ms : most_ms;
+}
+
+void broker_id(const char *chain, int64_t due_us, int64_t deliver_ms, char out[MESSAGE_ID_BYTES])
+{
+    snprintf(out, MESSAGE_ID_BYTES, "%.8s%.4s-%llx-%llx", chain, chain + 9, (long long)due_us,
+             (long long)deliver_ms);
+}
+
+/* --- the claim ------------------------------------------------------------------------------------------ */
+
+static void claim_answer(struct broker *broker)
+{
+    if (!broker->claiming || (broker->ready_count == 0 && broker->receptions > 0))
+        return;
+    int count = broker->ready_count;
+    bool failed = broker->failed && count == 0;
+    broker->claiming = false;
+    broker->ready_count = 0;
+    if (failed)
+        broker->events.claim_failed(broker->self);
+    else
+        broker->events.claimed(broker->self, broker->ready, count);
+}
+
+static void on_soon(uv_timer_t *timer)
+{
+    struct broker *broker = timer->data;
+    claim_answer(broker);
+    dispatches_end(broker);
+}
+
+void broker_ring(struct broker *broker)
+{
+    uv_timer_start(&broker->soon, on_soon, 1, 0);
+}
+
+static bool ready_add(struct broker *broker, const struct lost_order *order)
+{
+    if (broker->ready_count == broker->ready_room) {
+        int room = broker->ready_room ? broker->ready_room * 2 : 64;
+        struct lost_order *ready = realloc(broker->ready, (size_t)room * sizeof(*ready));
+        if (!ready)
+            return false;
+        broker->ready = ready;
+        broker->ready_room = room;
+    }
+    broker->ready[broker->ready_count++] = *order;
+    return true;
+}
+
+/* --- a reception ---------------------------------------------------------------------------------------- */
+
+/* What one receive brought, until the database has told of it. */
+struct reception {
+    struct broker *broker;
+    struct lost_order orders[RECEIVE_MAX];
+    int count;
+};
+
+static void reception_end(struct reception *reception)
+{
+    struct broker *broker = reception->broker;
+    free(reception);
+    broker->receptions--;
+    claim_answer(broker);
+}
+
+/* An order that the shop does not know is asked about by the message's word; settling parks it. */
+static void order_hand_on(struct broker *broker, struct lost_order *order, const struct looked *looked)
+{
+    struct parcelled *message = parcelled_find(broker, order->attempt_id);
+    if (looked->done && message)
+        broker_ack(broker, message->topic, message->id, message->handle);
+    if (looked->known) {
+        order->amount_minor = looked->amount_minor;
+        memcpy(order->currency, looked->currency, sizeof(order->currency));
+    }
+    if (looked->done || !ready_add(broker, order))
+        parcelled_free(broker, order->attempt_id);
+}
+
+/* Without an answer they come again when their time with us is over. */
+static void on_looked(void *self, const struct looked *looked, int count)
+{
+    struct reception *reception = self;
+    struct broker *broker = reception->broker;
+    broker->failed = broker->failed || !looked;
+    for (int i = 0; i < count; i++) {
+        if (looked)
+            order_hand_on(broker, &reception->orders[i], &looked[i]);
+        else
+            parcelled_free(broker, reception->orders[i].attempt_id);
+    }
+    reception_end(reception);
+}
+
+/* What can not be understood, and the moment when somebody else keeps it. */
+struct riddle {
+    struct broker *broker;
+    char topic[128], id[MESSAGE_ID_BYTES], handle[HANDLE_BYTES];
+};
+
+static void on_kept(void *self, bool kept)
+{
+    struct riddle *riddle = self;
+    if (kept)
+        broker_ack(riddle->broker, riddle->topic, riddle->id, riddle->handle);
+    free(riddle);
+}
+
+static void message_keep(struct broker *broker, const struct mq_message *message, const struct letter *letter,
+                         const char *why)
+{
+    char sentence[LETTER_WHY_BYTES + 192];
+    struct riddle *riddle = calloc(1, sizeof(*riddle));
+    broker->events.misread(broker->self, message->id, why);
+    if (!riddle)
+        return;
+    riddle->broker = broker;
+    snprintf(riddle->topic, sizeof(riddle->topic), "%s", message->topic);
+    snprintf(riddle->id, sizeof(riddle->id), "%s", message->id);
+    snprintf(riddle->handle, sizeof(riddle->handle), "%s", message->handle);
+    snprintf(sentence, sizeof(sentence), "the message %.60s of topic %.60s: %s", message->id, message->topic,
+             why);
+    store_message_unread(broker->store, letter->order.order_no, letter->order.channel, sentence, on_kept,
+                         riddle);
+}
+
+/* --- hops ----------------------------------------------------------------------------------------------- */
+
+static void on_hopped(void *self, enum mq_result result, const char *reason)
+{
+    struct riddle *hop = self;
+    if (result == MQ_OK)
+        broker_ack(hop->broker, hop->topic, hop->id, hop->handle);
+    broker_refused(hop->broker, "send", result, reason);
+    free(hop);
+}
+
+/* Its time is farther away than the broker keeps messages: it goes on as it came. */
+static void message_forward(struct broker *broker, const struct mq_message *message,
+                            const struct letter *letter)
+{
+    const struct lost_order *order = &letter->order;
+    char body[LETTER_BYTES], id[MESSAGE_ID_BYTES];
+    struct riddle *hop = calloc(1, sizeof(*hop));
+    size_t length = letter_write(letter, order->phase, order->answers, order->errors, order->unknowns,
+                                 order->claimed_us, body);
+    if (!hop || length == 0) {
+        free(hop);
+        return;
+    }
+    hop->broker = broker;
+    snprintf(hop->topic, sizeof(hop->topic), "%s", message->topic);
+    snprintf(hop->id, sizeof(hop->id), "%s", message->id);
+    snprintf(hop->handle, sizeof(hop->handle), "%s", message->handle);
+    int64_t deliver_ms = broker_deliver_ms(broker, order->claimed_us);
+    broker_id(order->token, order->claimed_us, deliver_ms, id);
+    struct mq_draft draft = {message->topic, order->order_no, id, (const uint8_t *)body, length, deliver_ms};
+    rocketmq_send(broker->mq, &draft, on_hopped, hop);
+}
+
+/* --- receiving ------------------------------------------------------------------------------------------ */
+
+static void message_take(struct reception *reception, const struct mq_message *message)
+{
+    struct broker *broker = reception->broker;
+    struct letter letter;
+    char why[LETTER_WHY_BYTES];
+    int64_t now_ms = broker_wall_ms();
+    struct postmark postmark = {message->id, message->born_ms, message->deliver_ms, now_ms, message->attempt};
+    bool good = letter_read(message->body, message->length, &postmark, &letter, why);
+    if (good && !broker->events.topic_of(broker->self, letter.order.channel)) {
+        good = false;
+        snprintf(why, sizeof(why),
+                 "no channel of the configuration that draws from a topic has the name %.40s",
+                 letter.order.channel);
+    }
+    if (!good) {
+        message_keep(broker, message, &letter, why);
+    } else if (letter.order.claimed_us / 1000 > now_ms + EARLY_MS) {
+        message_forward(broker, message, &letter);
+    } else {
+        letter.order.attempt_id = parcelled_make(broker, message, &letter);
+        if (letter.order.attempt_id >= 0)
+            reception->orders[reception->count++] = letter.order;
+    }
+}
+
+static void on_received(void *self, enum mq_result result, const char *reason,
+                        const struct mq_message *messages, int count)
+{
+    struct reception *reception = self;
+    struct broker *broker = reception->broker;
+    broker->failed = broker->failed || result != MQ_OK;
+    broker_refused(broker, "receive", result, reason);
+    for (int i = 0; i < count; i++)
+        message_take(reception, &messages[i]);
+    if (reception->count > 0)
+        store_look(broker->store, reception->orders, reception->count, on_looked, reception);
+    else
+        reception_end(reception);
+}
+
+static void topic_receive(struct broker *broker, const char *topic, int limit)
+{
+    struct reception *reception = calloc(1, sizeof(*reception));
+    if (!reception) {
+        broker->failed = true;
+        return;
+    }
+    reception->broker = broker;
+    broker->receptions++;
+    rocketmq_receive(broker->mq, topic, limit, on_received, reception);
+}
+
+/* Orders wanted of this topic, by all its channels. */
+static int topic_wants(struct broker *broker, const char *topic, const struct claim_want *wants, int count)
+{
+    int sum = 0;
+    for (int i = 0; i < count; i++) {
+        const char *other = broker->events.topic_of(broker->self, wants[i].channel);
+        sum += other && strcmp(other, topic) == 0 ? wants[i].limit : 0;
+    }
+    return sum;
+}
+
+/* While an earlier claim's receptions still wait, they serve this one. */
+void broker_claim(struct broker *broker, const struct claim_want *wants, int count)
+{
+    broker->claiming = true;
+    broker->failed = !rocketmq_is_up(broker->mq);
+    for (const char *const *topic = broker->options.mq.topics;
+         *topic && broker->receptions == 0 && !broker->failed; topic++) {
+        int limit = topic_wants(broker, *topic, wants, count);
+        if (limit > 0)
+            topic_receive(broker, *topic, limit);
+    }
+    if (broker->ready_count > 0 || broker->receptions == 0)
+        broker_ring(broker);
+}
+
+void broker_stop(struct broker *broker)
+{
+    rocketmq_stop_receiving(broker->mq);
+}
+
+/* --- creation and destruction --------------------------------------------------------------------------- */
+
+static void on_up(void *self)
+{
+    struct broker *broker = self;
+    broker->refused[0] = '\0';
+    broker->events.up(broker->self);
+}
+
+static void on_down(void *self, const char *reason)
+{
+    struct broker *broker = self;
+    broker->events.down(broker->self, reason);
+}
+
+static void broker_free(struct broker *broker)
+{
+    for (int i = 0; broker->places && i < broker->place_count; i++)
+        free(broker->places[i]);
+    free(broker->places);
+    free(broker->ready);
+    free(broker);
+}
+
+int broker_create(struct broker **out, uv_loop_t *loop, struct store *store,
+                  const struct broker_options *options, const struct broker_events *events, void *self)
+{
+    static const struct rocketmq_events mq_events = {on_up, on_down};
+    struct broker *broker = calloc(1, sizeof(*broker));
+    if (!broker)
+        return -ENOMEM;
+    *broker =
+        (struct broker){.loop = loop, .store = store, .options = *options, .events = *events, .self = self};
+    broker->place_count = options->in_flight * 2; /* those that are being looked up as well */
+    broker->places = calloc((size_t)broker->place_count, sizeof(struct parcelled *));
+    if (!broker->places || rocketmq_create(&broker->mq, loop, &options->mq, &mq_events, broker) < 0) {
+        broker_free(broker);
+        return -ENOMEM;
+    }
+    broker->soon.data = broker;
+    uv_timer_init(loop, &broker->soon);
+    *out = broker;
+    return 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    broker_free(handle->data);
+}
+
+void broker_destroy(struct broker *broker)
+{
+    broker->claiming = false;
+    rocketmq_destroy(broker->mq); /* answers what is under way */
+    uv_close((uv_handle_t *)&broker->soon, on_closed);
+}

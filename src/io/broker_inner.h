@@ -1,0 +1,64 @@
+/* Inside the broker's source: what broker.c (receiving) and broker_settle.c (settling) share. Nobody else includes this. */
+#ifndef MAKEGOOD_BROKER_INNER_H
+#define MAKEGOOD_BROKER_INNER_H
+
+#include "io/broker.h"
+#include "io/letter.h"
+
+/* A message that is with us: what it takes to write the next one, and to acknowledge this one. */
+struct parcelled {
+    char topic[128];
+    char id[MESSAGE_ID_BYTES];
+    char handle[HANDLE_BYTES];
+    int64_t created_ms, expires_ms;
+    int64_t next_us;  /* when the next one is due, once that was decided; 0: not yet */
+    int64_t until_ms; /* by our clock, not ours any more after that */
+    uint32_t turn;    /* of the place: old numbers find nothing */
+};
+
+/* A batch whose next messages are on their way. */
+struct dispatch {
+    struct broker *broker;
+    struct batch *batch; /* NULL: free */
+    int left;
+    bool failed;
+    bool over; /* to be ended from the loop */
+};
+
+#define DISPATCHES_MAX 8 /* the engine has fewer batches under way */
+
+struct broker {
+    uv_loop_t *loop;
+    struct store *store;
+    struct rocketmq *mq;
+    struct broker_options options;
+    struct broker_events events;
+    void *self;
+    uv_timer_t soon; /* what must not happen inside a call */
+    struct dispatch dispatches[DISPATCHES_MAX];
+    struct parcelled **places;
+    int place_count;
+    uint32_t turns;
+    struct lost_order *ready; /* looked at, not claimed yet */
+    int ready_count, ready_room;
+    bool claiming;
+    bool failed;    /* something of the claim under way did */
+    int receptions; /* under way */
+    char refused[256];
+};
+
+int64_t broker_wall_ms(void);
+void broker_ring(struct broker *broker);
+/* broker_settle.c */
+void dispatches_end(struct broker *broker);
+struct parcelled *parcelled_find(struct broker *broker, int64_t attempt_id);
+void parcelled_free(struct broker *broker, int64_t attempt_id);
+/* A refusal is told once. */
+void broker_refused(struct broker *broker, const char *what, enum mq_result result, const char *reason);
+/* Acknowledged, whatever comes of it: at worst it comes again. */
+void broker_ack(struct broker *broker, const char *topic, const char *id, const char *handle);
+/* The moment at which a message that is due then can be delivered, and the text of a new message's identifier. */
+int64_t broker_deliver_ms(const struct broker *broker, int64_t due_us);
+void broker_id(const char *chain, int64_t due_us, int64_t deliver_ms, char out[MESSAGE_ID_BYTES]);
+
+#endif

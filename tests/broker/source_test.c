@@ -1,0 +1,215 @@
+/* Orders that come as messages, from end to end: the real daemon, a real RocketMQ, a real PostgreSQL and a real HTTPS bank. */
+#include "end/stage.h"
+
+#include "broker.h"
+
+static bool there;
+static struct client shop;
+static char top[512];
+static char topic[8]; /* of each test its own: what one leaves behind is no other's */
+static char by_message[128], with_net[160];
+
+static int setup(void **state)
+{
+    world_open(state);
+    there = broker_start("--max-delay 6");
+    if (!there)
+        return 0;
+    broker_do("topic", "T1 T2 T3 T4 T5 T6");
+    broker_do("group", "makegood shop");
+    snprintf(top, sizeof(top), "rocketmq:\n  endpoint: %s\n  max_delay: 5s\n", broker_endpoint);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    broker_stop();
+    return world_close(state);
+}
+
+#define NEEDS_BROKER \
+    (void)state;     \
+    if (!there)      \
+    skip()
+
+/* The daemon's consumers must be there before the first message: a new group begins at the end. */
+static void scene(const char *more)
+{
+    stage_prepare();
+    daemon_start(0, &(struct settings){.lease = "12s", .top = top, .more = more});
+    wait_for_log(0, "event=broker_up", 30000);
+    sleep_ms(3000);
+    client_open(&shop, &(struct client_options){.topics = {topic, NULL}, .group = "shop"});
+    client_wait(&shop, 20000, shop.ups == 1);
+}
+
+/* As a shop would, after the channel took the payment. */
+static void order_send(int n, const char *channel, int64_t after_ms)
+{
+    char body[512], id[32];
+    snprintf(id, sizeof(id), "shop-%d", n);
+    snprintf(body, sizeof(body), "%s",
+             db_text(stage.db,
+                     "SELECT json_build_object('order_no', order_no, 'channel', '%s', 'number', number, "
+                     "'amount_minor', "
+                     "amount, 'currency', currency) FROM truth.attempt WHERE order_no = 'ORD-%06d'",
+                     channel, n));
+    assert_int_equal(client_send(&shop, topic, id, body, after_ms), MQ_OK);
+}
+
+static int open_topic(void **state)
+{
+    static int tests;
+    (void)state;
+    snprintf(topic, sizeof(topic), "T%d", ++tests);
+    snprintf(by_message, sizeof(by_message), "    source: rocketmq\n    topic: %s\n", topic);
+    snprintf(with_net, sizeof(with_net), "%s    safety_net: yes\n", by_message);
+    return 0;
+}
+
+static int close_shop(void **state)
+{
+    if (there && shop.mq) {
+        client_close(&shop);
+        shop.mq = NULL;
+    }
+    return stage_teardown(state);
+}
+
+/* All that was sent is paid, nothing waits, and the audit knows of one payment for each. */
+static void all_paid(int count, int64_t deadline_ms)
+{
+    wait_for(deadline_ms, "SELECT count(*) = %d FROM truth.shop_order WHERE status = 'paid'", count);
+    assert_int_equal(db_number(stage.db, "SELECT count(*) FROM makegood.lost_order"), 0);
+    assert_int_equal(db_number(stage.db, "SELECT count(*) FROM makegood.parked_order"), 0);
+    assert_int_equal(db_number(stage.db, "SELECT count(*) FROM makegood.query_log WHERE verdict = 'paid' AND "
+                                         "outcome = 'applied' AND status_before <> status_after"),
+                     count);
+}
+
+static void test_messages_are_settled(void **state)
+{
+    NEEDS_BROKER;
+    stage_open(&orders_shop);
+    stage_orders(1, 20, "paid");
+    stage_orders(21, 10, "pending*2 paid");
+    scene(by_message);
+    for (int i = 1; i <= 30; i++)
+        order_send(i, "main", 500);
+    all_paid(30, 60000);
+    daemon_stop(0);
+}
+
+/* Sent twice by the shop, and once more when all is over. */
+static void test_duplicates_are_harmless(void **state)
+{
+    NEEDS_BROKER;
+    stage_open(&orders_shop);
+    stage_orders(1, 10, "pending paid");
+    scene(by_message);
+    for (int round = 0; round < 2; round++)
+        for (int i = 1; i <= 10; i++)
+            order_send(i, "main", 500 + 700 * round);
+    all_paid(10, 60000);
+    long asked = db_number(stage.db, "SELECT count(*) FROM makegood.query_log");
+    for (int i = 1; i <= 10; i++)
+        order_send(i, "main", 100);
+    sleep_ms(4000);
+    assert_int_equal(db_number(stage.db, "SELECT count(*) FROM makegood.query_log"),
+                     asked); /* nobody was asked again */
+    all_paid(10, 1000);
+    daemon_stop(0);
+}
+
+/* Messages that were with a daemon which was killed come again when their time with it is over. */
+static void test_a_killed_daemon_loses_nothing(void **state)
+{
+    NEEDS_BROKER;
+    stage_open(&orders_shop);
+    stage_orders(1, 40, "pending*2 paid");
+    scene(by_message);
+    for (int i = 1; i <= 40; i++)
+        order_send(i, "main", 300);
+    for (int kill = 0; kill < 3; kill++) {
+        wait_for(60000, "SELECT count(*) >= %d FROM makegood.query_log", 15 * (kill + 1));
+        daemon_kill(0);
+        daemon_start(0, &(struct settings){.lease = "12s", .top = top, .more = by_message});
+    }
+    all_paid(40, 90000);
+    daemon_stop(0);
+}
+
+/* A delay beyond what the broker takes goes by hops: each is a message of its own, and nobody is asked before the end. */
+static void test_long_delays_go_by_hops(void **state)
+{
+    NEEDS_BROKER;
+    stage_open(&orders_shop);
+    stage_orders(1, 3, "pending paid");
+    stage_prepare();
+    daemon_start(0, &(struct settings){.lease = "12s", .schedule = "14s", .top = top, .more = by_message});
+    wait_for_log(0, "event=broker_up", 30000);
+    sleep_ms(3000);
+    client_open(&shop, &(struct client_options){.topics = {topic, NULL}, .group = "shop"});
+    client_wait(&shop, 20000, shop.ups == 1);
+    for (int i = 1; i <= 3; i++)
+        order_send(i, "main", 100);
+    all_paid(3, 60000);
+    assert_int_equal(db_number(stage.db, "SELECT count(*) FROM makegood.query_log"), 6);
+    assert_true(db_number(stage.db, "SELECT extract(epoch FROM max(logged_at) - min(logged_at)) FROM "
+                                    "makegood.query_log") >= 10);
+    daemon_stop(0);
+}
+
+/* The shop tracks with a far due time, and its message is lost: the goalkeeper finds the order. Where the message comes, the
+ * row goes with it. */
+static void test_the_safety_net(void **state)
+{
+    NEEDS_BROKER;
+    stage_open(&orders_shop);
+    stage_orders(1, 10, "paid");
+    scene(with_net);
+    db_do(stage.db,
+          "SELECT makegood.track(order_no, channel, amount, currency, number, p_due_in => '9 s') FROM "
+          "truth.attempt");
+    for (int i = 1; i <= 5; i++)
+        order_send(i, "main", 100);
+    wait_for(8000, "SELECT count(*) = 5 FROM truth.shop_order WHERE status = 'paid'");
+    assert_int_equal(db_number(stage.db, "SELECT count(*) FROM makegood.lost_order"), 5);
+    all_paid(10, 60000);
+    daemon_stop(0);
+}
+
+/* What is no lost order is kept for a person, and goes. */
+static void test_what_can_not_be_read_is_kept(void **state)
+{
+    NEEDS_BROKER;
+    stage_open(&orders_shop);
+    stage_orders(1, 1, "paid");
+    scene(by_message);
+    assert_int_equal(
+        client_send(&shop, topic, "riddle-1", "{\"order_no\": \"A1\", \"channel\": \"nowhere\"", 100), MQ_OK);
+    assert_int_equal(client_send(&shop, topic, "riddle-2",
+                                 "{\"order_no\": \"A2\", \"channel\": \"nowhere\", \"amount_minor\": 5, "
+                                 "\"currency\": \"CNY\"}",
+                                 100),
+                     MQ_OK);
+    order_send(1, "main", 100);
+    wait_for(30000, "SELECT count(*) = 2 FROM makegood.parked_order WHERE reason = 'untrackable'");
+    wait_for(30000, "SELECT count(*) = 1 FROM truth.shop_order WHERE status = 'paid'");
+    assert_int_equal(log_count(0, "event=message_misread"), 2);
+    daemon_stop(0);
+}
+
+int main(void)
+{
+#define TEST(test) cmocka_unit_test_setup_teardown(test, open_topic, close_shop)
+    const struct CMUnitTest tests[] = {
+        TEST(test_messages_are_settled),
+        TEST(test_duplicates_are_harmless),
+        TEST(test_a_killed_daemon_loses_nothing),
+        TEST(test_long_delays_go_by_hops),
+        TEST(test_the_safety_net),
+        TEST(test_what_can_not_be_read_is_kept),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
