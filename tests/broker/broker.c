@@ -56,6 +56,7 @@ void broker_stop(void)
     char command[128];
     if (!broker_folder[0] || getenv("MAKEGOOD_BROKER"))
         return;
+    script("kill", "broker", NULL, 0); /* its orderly end takes 13 s */
     script("stop", "", NULL, 0);
     snprintf(command, sizeof(command), "rm -rf %s", broker_folder);
     assert_int_equal(system(command), 0);
