@@ -3,16 +3,22 @@
 #include "io/grpc.h"
 
 #include <assert.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "io/grpc_inner.h"
 
-#define PREFIX_BYTES   5 /* compressed or not, and the length */
-#define ANSWER_BYTES   ((size_t)8 << 20)
+#define PREFIX_BYTES 5 /* compressed or not, and the length */
+#define ANSWER_BYTES \
+    ((size_t)132     \
+     << 20) /* 32 messages as large as RocketMQ takes them: what we never get, comes again and again */
 #define MESSAGES_MAX   256
 #define CONNECT_MS     3000L
-#define TRANSPORT_MORE 2000 /* over the server's own deadline */
+#define TRANSPORT_MORE 2000   /* over the server's own deadline */
+#define UNHEARD_MS     20000u /* of what was sent: then the connection is dead, and nobody else is put on it */
 
 /* --- bytes ---------------------------------------------------------------------------------------------- */
 
@@ -68,6 +74,26 @@ static size_t on_answer(char *bytes, size_t size, size_t count, void *self)
         curl_easy_pause(call->easy, CURLPAUSE_CONT);
     }
     return length;
+}
+
+/* Who refuses what is held open ends its side only: libcurl would wait for ours. */
+static size_t on_header(char *bytes, size_t size, size_t count, void *self)
+{
+    static const char status[] = "grpc-status:";
+    struct grpc_call *call = self;
+    if (call->opens && size * count > sizeof(status) && strncasecmp(bytes, status, sizeof(status) - 1) == 0) {
+        call->over = true;
+        grpc_ring(call->grpc);
+    }
+    return size * count;
+}
+
+static int on_socket_made(void *self, curl_socket_t fd, curlsocktype purpose)
+{
+    unsigned patience_ms = UNHEARD_MS;
+    (void)self, (void)purpose;
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof(patience_ms));
+    return CURL_SOCKOPT_OK;
 }
 
 static size_t on_upload(char *out, size_t size, size_t count, void *self)
@@ -161,6 +187,9 @@ static void options_set(struct grpc_call *call, const struct grpc *grpc, const s
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)call->frame_bytes);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket_made);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(request->timeout_ms + TRANSPORT_MORE));
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, grpc->ca_file ? "https" : "http");
@@ -206,7 +235,14 @@ static const char *trailer_of(CURL *easy, const char *name)
     struct curl_header *header;
     bool found = curl_easy_header(easy, name, 0, CURLH_TRAILER, -1, &header) == CURLHE_OK ||
                  curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK;
-    return found ? header->value : NULL;
+    return found && header->amount == 1 ? header->value : NULL;
+}
+
+/* -1: none, or none of gRPC's. */
+static int number_of(const char *status)
+{
+    bool digits = status && *status && strspn(status, "0123456789") == strlen(status) && strlen(status) <= 2;
+    return digits && atoi(status) <= GRPC_STATUS_MAX ? atoi(status) : -1;
 }
 
 /* The server's own sentence is percent-encoded; control characters are none of it. */
@@ -230,22 +266,26 @@ static int broken(struct grpc_call *call, const char *why)
 /* The status that the server told, or what kept it from telling one. */
 static int status_of(struct grpc_call *call, CURLcode result)
 {
-    if (result == CURLE_OPERATION_TIMEDOUT)
-        return broken(call, "no answer came in time");
+    int status = number_of(trailer_of(call->easy, "grpc-status"));
+    bool refused = status > GRPC_OK; /* said before it had heard all, perhaps */
+    if (result == CURLE_OPERATION_TIMEDOUT && !refused) {
+        broken(call, "no answer came in time");
+        return GRPC_DEADLINE;
+    }
     if (result == CURLE_COULDNT_CONNECT && !call->opens)
         return broken(call, "the connection is gone");
-    if (result != CURLE_OK)
+    if (result != CURLE_OK && !refused)
         return broken(call, call->error[0] ? call->error : curl_easy_strerror(result));
-    const char *status = trailer_of(call->easy, "grpc-status");
     const char *message = trailer_of(call->easy, "grpc-message");
     long http = 0;
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &http);
-    if (!status && http != 200)
+    if (status < 0 && http != 200)
         return broken(call, "what answers there speaks no gRPC; see whether this is the proxy's gRPC port");
-    if (!status)
-        return broken(call, "the answer was cut");
+    if (status < 0)
+        return broken(call,
+                      "the answer has no status of gRPC's: it was cut, or this is not the proxy's gRPC port");
     sentence_set(call, message ? message : "");
-    return atoi(status);
+    return status;
 }
 
 /* The end of a call, with whatever came. */
@@ -267,6 +307,6 @@ void grpc_call_end(struct grpc_call *call, CURLcode result)
 
 void grpc_cancel(struct grpc_call *call)
 {
-    call->cancelled = true;
+    call->cancelled = call->over = true;
     grpc_ring(call->grpc);
 }

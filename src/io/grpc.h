@@ -20,7 +20,8 @@ enum grpc_status {
     GRPC_CANCELLED = 1,
     GRPC_DEADLINE = 4,
     GRPC_UNAVAILABLE = 14, /* no answer, or a broken one: whether it was carried out is not known */
-    GRPC_UNAUTHENTICATED = 16
+    GRPC_UNAUTHENTICATED = 16,
+    GRPC_STATUS_MAX = 16
 };
 
 struct grpc_bytes {

@@ -11,7 +11,7 @@ struct grpc {
     uv_loop_t *loop;
     CURLM *multi;
     uv_timer_t timer; /* libcurl's */
-    uv_timer_t bell;  /* calls were cancelled */
+    uv_timer_t bell;  /* calls are over */
     int handles;      /* of these two, not yet closed */
     char *endpoint;
     char *ca_file; /* NULL: no TLS */
@@ -31,6 +31,7 @@ struct grpc_call {
     bool opens;
     bool paused;
     bool cancelled;
+    bool over; /* ends from the loop */
     char error[CURL_ERROR_SIZE];
     struct grpc_call *next;
     struct grpc_call **link;

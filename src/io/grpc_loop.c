@@ -1,6 +1,7 @@
 /* Where libcurl and the uv loop meet: libcurl says which sockets and which time it waits for, the loop tells it when. Loop's
  * thread only. */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,8 @@ static int timer_set(CURLM *multi, long ms, void *self)
 {
     struct grpc *grpc = self;
     (void)multi;
+    uv_update_time(
+        grpc->loop); /* woken before its time libcurl goes back to sleep, and asks for that time no more */
     if (ms < 0)
         uv_timer_stop(&grpc->timer);
     else /* not 0: libcurl must not be called from inside itself */
@@ -95,10 +98,10 @@ static int socket_watch(CURL *easy, curl_socket_t fd, int what, void *self, void
 
 /* --- cancelling ----------------------------------------------------------------------------------------- */
 
-static struct grpc_call *cancelled_find(struct grpc *grpc)
+static struct grpc_call *over_find(struct grpc *grpc)
 {
     struct grpc_call *call = grpc->calls;
-    while (call && !call->cancelled)
+    while (call && !call->over)
         call = call->next;
     return call;
 }
@@ -107,7 +110,7 @@ static void on_bell(uv_timer_t *bell)
 {
     struct grpc *grpc = bell->data;
     struct grpc_call *call;
-    while ((call = cancelled_find(grpc)))
+    while ((call = over_find(grpc)))
         grpc_call_end(call, CURLE_OK);
 }
 
@@ -116,8 +119,8 @@ void grpc_cancel_all(struct grpc *grpc)
 {
     struct grpc_call *call;
     for (call = grpc->calls; call; call = call->next)
-        call->cancelled = true;
-    while ((call = cancelled_find(grpc)))
+        call->cancelled = call->over = true;
+    while ((call = over_find(grpc)))
         grpc_call_end(call, CURLE_OK);
 }
 
@@ -135,6 +138,8 @@ static void multi_init(struct grpc *grpc)
     curl_multi_setopt(grpc->multi, CURLMOPT_TIMERFUNCTION, timer_set);
     curl_multi_setopt(grpc->multi, CURLMOPT_TIMERDATA, grpc);
     curl_multi_setopt(grpc->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+    /* As many calls as the server takes: beyond libcurl's 100 there would be no connection for them. */
+    curl_multi_setopt(grpc->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)INT_MAX);
 }
 
 static void grpc_free(struct grpc *grpc)
