@@ -42,11 +42,13 @@ bool mq_result_parse(const char *text, enum mq_result *out)
 
 /* --- results -------------------------------------------------------------------------------------------- */
 
-enum mq_result mq_transport_result(const struct grpc_answer *answer)
+enum mq_result mq_transport_result(struct rocketmq *mq, const struct grpc_answer *answer)
 {
     enum { PERMISSION_DENIED = 7 };
     if (answer->status == GRPC_OK)
         return MQ_OK;
+    if (answer->status == GRPC_UNAVAILABLE && mq->settled)
+        mq_forgotten(mq, answer->message);
     return answer->status == GRPC_UNAUTHENTICATED || answer->status == PERMISSION_DENIED ? MQ_DENIED
                                                                                          : MQ_UNKNOWN;
 }
@@ -84,7 +86,7 @@ enum mq_result mq_result_of(struct rocketmq *mq, const Mq__Status *status, char 
         return MQ_UNKNOWN;
     snprintf(text, 256, "%.200s (code %d)", status->message ? status->message : "", status->code);
     text_clean(text);
-    if (status->code == CODE_NOT_CHECKED || (status->code == 50001 && mq->settled))
+    if (status->code == CODE_NOT_CHECKED && mq->settled)
         mq_forgotten(mq, "the proxy does not know us any more");
     return result_of_code(status->code);
 }

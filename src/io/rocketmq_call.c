@@ -57,7 +57,7 @@ static void task_end(struct task *task, enum mq_result result, const char *reaso
 static ProtobufCMessage *answer_unpack(struct task *task, const struct grpc_answer *answer,
                                        const ProtobufCMessageDescriptor *descriptor)
 {
-    enum mq_result result = mq_transport_result(answer);
+    enum mq_result result = mq_transport_result(task->mq, answer);
     ProtobufCMessage *message = NULL;
     if (result == MQ_OK && answer->count == 1)
         message = protobuf_c_message_unpack(descriptor, NULL, answer->messages[0].length,
@@ -222,7 +222,7 @@ static void harvest_take(struct harvest *harvest, struct task *task, Mq__Receive
 static void on_received(void *self, const struct grpc_answer *answer)
 {
     struct task *task = self;
-    struct harvest harvest = {.result = mq_transport_result(answer)};
+    struct harvest harvest = {.result = mq_transport_result(task->mq, answer)};
     snprintf(harvest.reason, sizeof(harvest.reason), "%s", answer->message);
     int most = (int)(sizeof(harvest.responses) / sizeof(harvest.responses[0]));
     for (int i = 0; i < answer->count && i < most; i++) {

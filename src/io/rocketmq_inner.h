@@ -47,8 +47,8 @@ struct task {
 /* A message as a call, which opens the connection or needs one; false without memory. */
 bool mq_call(struct rocketmq *mq, const char *path, const ProtobufCMessage *message, int64_t timeout_ms,
              bool opens, grpc_done done, void *self, struct grpc_call **out);
-/* What the call itself came to; MQ_OK: look at the status in its answer. */
-enum mq_result mq_transport_result(const struct grpc_answer *answer);
+/* What the call itself came to; MQ_OK: look at the status in its answer. Also hears whether the connection is gone. */
+enum mq_result mq_transport_result(struct rocketmq *mq, const struct grpc_answer *answer);
 /* Of a status in an answer; also hears whether the proxy forgot us. text: a sentence, made here. */
 enum mq_result mq_result_of(struct rocketmq *mq, const Mq__Status *status, char text[256]);
 void mq_forgotten(struct rocketmq *mq, const char *reason);
