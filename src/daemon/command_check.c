@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "daemon/check_broker.h"
 #include "daemon/commands.h"
 #include "daemon/config.h"
 #include "daemon/config_mapping.h"
@@ -237,6 +238,7 @@ static int check_run(const struct config *config, const char *order)
             order_rehearse(&check, order);
     }
     db_close(&check.db);
+    broker_check(config, &check.faults);
     int code = check.faults.count > 0;
     fflush(stdout);
     say_faults(stderr, &check.faults);

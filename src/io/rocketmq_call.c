@@ -10,7 +10,6 @@
 #define SERVICE      "/apache.rocketmq.v2.MessagingService/"
 #define POLL_MORE_MS 5000 /* over the time that a receive may wait */
 #define IDENTITY     1
-#define BODY_BYTES   65536
 #define NO_SESSION   "there is no session with the proxy at the moment"
 
 static char *text(const char *constant)
@@ -186,7 +185,7 @@ static bool message_read(const Mq__Message *message, struct mq_message *out)
     const Mq__SystemProperties *properties = message->system_properties;
     if (!properties || !properties->message_id || strlen(properties->message_id) >= MESSAGE_ID_BYTES ||
         !*properties->message_id || !properties->receipt_handle ||
-        strlen(properties->receipt_handle) >= HANDLE_BYTES || message->body.len > BODY_BYTES)
+        strlen(properties->receipt_handle) >= HANDLE_BYTES)
         return false;
     *out = (struct mq_message){.id = properties->message_id,
                                .handle = properties->receipt_handle,

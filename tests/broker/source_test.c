@@ -3,6 +3,8 @@
 
 #include "broker.h"
 
+#include <sys/wait.h>
+
 static bool there;
 static struct client shop;
 static char top[512];
@@ -15,7 +17,7 @@ static int setup(void **state)
     there = broker_start("--max-delay 6");
     if (!there)
         return 0;
-    broker_do("topic", "T1 T2 T3 T4 T5 T6");
+    broker_do("topic", "T1 T2 T3 T4 T5 T6 T7");
     broker_do("group", "makegood shop");
     snprintf(top, sizeof(top), "rocketmq:\n  endpoint: %s\n  max_delay: 5s\n", broker_endpoint);
     return 0;
@@ -200,6 +202,40 @@ static void test_what_can_not_be_read_is_kept(void **state)
     daemon_stop(0);
 }
 
+/* What `makegood check` says with this section of the configuration; its exit code. */
+static int check(const char *section, char out[2048])
+{
+    char path[160], command[512];
+    config_path(0, path);
+    config_write(path, &(struct settings){.lease = "12s", .top = section, .more = by_message}, "end-0");
+    snprintf(command, sizeof(command), "%s check -c %s 2>&1", makegood_program, path);
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    size_t length = fread(out, 1, 2047, pipe);
+    out[length] = '\0';
+    return WEXITSTATUS(pclose(pipe));
+}
+
+static void test_check_says_what_mqadmin_must_do(void **state)
+{
+    NEEDS_BROKER;
+    char out[2048], section[640];
+    stage_open(&orders_shop);
+    stage_orders(1, 1, "paid");
+    stage_prepare();
+    assert_int_equal(check(top, out), 0);
+    snprintf(section, sizeof(section), "%s  group: nobody\n", top);
+    assert_int_equal(check(section, out), 1);
+    assert_contains(out, "mqadmin updateSubGroup -n NAMESERVER:9876 -c CLUSTER -g nobody -r 1000000");
+    snprintf(by_message, sizeof(by_message), "    source: rocketmq\n    topic: NOWHERE\n");
+    assert_int_equal(check(top, out), 1);
+    assert_contains(
+        out, "mqadmin updateTopic -n NAMESERVER:9876 -c CLUSTER -t NOWHERE -r 8 -w 8 -a +message.type=DELAY");
+    snprintf(section, sizeof(section), "rocketmq:\n  endpoint: 127.0.0.1:%d\n", dead_port);
+    assert_int_equal(check(section, out), 1);
+    assert_contains(out, "there is no session with the proxy");
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, open_topic, close_shop)
@@ -210,6 +246,7 @@ int main(void)
         TEST(test_long_delays_go_by_hops),
         TEST(test_the_safety_net),
         TEST(test_what_can_not_be_read_is_kept),
+        TEST(test_check_says_what_mqadmin_must_do),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
