@@ -49,6 +49,8 @@ static int list_work(struct desk *desk, const struct options *options)
         puts("No lost order is like that.");
     if (!options->json && count == (size_t)atoi(most))
         printf("There may be more; --most %zu shows them.\n", count * 10);
+    if (!options->json)
+        desk_say_by_message(desk);
     json_decref(rows);
     return count > 0 ? 0 : EXIT_LOOK;
 }
@@ -178,6 +180,8 @@ static int explain_work(struct desk *desk, const struct options *options)
     else if (count == 0)
         printf("No attempt to pay order %s waits or is parked; makegood history %s tells how it ended.\n",
                options->operands[0], options->operands[0]);
+    if (count == 0 && !options->json)
+        desk_say_by_message(desk);
     json_decref(overviews);
     json_decref(rows);
     return count > 0 ? 0 : EXIT_LOOK;

@@ -191,12 +191,15 @@ static int status_tell(struct desk *desk, const struct options *options)
     json_t *attention = attention_make(overview);
     bool look = json_array_size(attention) > 0;
     json_object_set_new(overview, "attention", attention);
+    json_object_set_new(overview, "by_message", desk_by_message(desk));
     if (options->watch && isatty(STDOUT_FILENO))
         fputs("\x1b[H\x1b[2J", stdout); /* the screen is cleared */
     if (options->json)
         json_say(overview);
     else
         status_print(overview, attention);
+    if (!options->json)
+        desk_say_by_message(desk);
     fflush(stdout);
     json_decref(rows);
     return look ? EXIT_LOOK : 0;

@@ -156,6 +156,28 @@ bool desk_interval(const char *option, const char *span, char out[INTERVAL_BYTES
     return fits;
 }
 
+json_t *desk_by_message(const struct desk *desk)
+{
+    json_t *names = json_array();
+    for (int i = 0; i < desk->config->channel_count; i++)
+        if (desk->config->policies[i].by_message)
+            json_array_append_new(names, json_string(desk->config->policies[i].channel));
+    return names;
+}
+
+void desk_say_by_message(const struct desk *desk)
+{
+    const struct config *config = desk->config;
+    int count = 0;
+    for (int i = 0; i < config->channel_count; i++)
+        if (config->policies[i].by_message)
+            printf("%s%s", count++ ? ", " : "\nAs messages come orders of ", config->policies[i].channel);
+    if (count > 0)
+        printf("; what waits in the broker is not known here: mqadmin consumerProgress -n NAMESERVER:9876 -g "
+               "%s\n",
+               config->rocketmq.group);
+}
+
 void json_say(const json_t *document)
 {
     json_dumpf(document, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);

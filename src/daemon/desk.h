@@ -35,6 +35,11 @@ json_t *desk_rows(struct desk *desk, const char *sql, int count, const char *con
 /* A span of an option as the interval that PostgreSQL reads; "" where none is said. False: misuse, told. */
 bool desk_interval(const char *option, const char *span, char out[INTERVAL_BYTES]);
 
+/* Names of the channels whose orders come as messages: what waits in the broker, the database does not know. */
+json_t *desk_by_message(const struct desk *desk);
+/* Says so, and how to ask the broker; nothing where there are none. */
+void desk_say_by_message(const struct desk *desk);
+
 /* A JSON document on stdout. */
 void json_say(const json_t *document);
 

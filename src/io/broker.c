@@ -40,6 +40,18 @@ void parcelled_free(struct broker *broker, int64_t attempt_id)
     free(found);
 }
 
+/* The same message once more: it waits, and when it comes again the audit knows it. */
+static bool is_with_us(const struct broker *broker, const struct lost_order *order)
+{
+    for (int i = 0; i < broker->place_count; i++) {
+        const struct parcelled *other = broker->places[i];
+        if (other && other->due_us == order->claimed_us && strcmp(other->chain, order->token) == 0 &&
+            other->until_ms > clock_ms())
+            return true;
+    }
+    return false;
+}
+
 /* A place whose message is no longer ours is free as well. Negative: there is none. */
 static int64_t parcelled_make(struct broker *broker, const struct mq_message *message,
                               const struct letter *letter)
@@ -53,13 +65,15 @@ static int64_t parcelled_make(struct broker *broker, const struct mq_message *me
         return -1;
     free(broker->places[place]);
     broker->places[place] = made;
-    *made = (struct parcelled){.created_ms = letter->created_ms,
+    *made = (struct parcelled){.due_us = letter->order.claimed_us,
+                               .created_ms = letter->created_ms,
                                .expires_ms = letter->expires_ms,
                                .until_ms = clock_ms() + broker->options.mq.invisible_ms,
                                .turn = ++broker->turns};
     snprintf(made->topic, sizeof(made->topic), "%s", message->topic);
     snprintf(made->id, sizeof(made->id), "%s", message->id);
     snprintf(made->handle, sizeof(made->handle), "%s", message->handle);
+    memcpy(made->chain, letter->order.token, sizeof(made->chain));
     return (int64_t)made->turn << 24 | place;
 }
 
@@ -271,7 +285,7 @@ static void message_take(struct reception *reception, const struct mq_message *m
         message_keep(broker, message, &letter, why);
     } else if (letter.order.claimed_us / 1000 > now_ms + EARLY_MS) {
         message_forward(broker, message, &letter);
-    } else {
+    } else if (!is_with_us(broker, &letter.order)) {
         letter.order.attempt_id = parcelled_make(broker, message, &letter);
         if (letter.order.attempt_id >= 0)
             reception->orders[reception->count++] = letter.order;

@@ -10,6 +10,8 @@ struct parcelled {
     char topic[128];
     char id[MESSAGE_ID_BYTES];
     char handle[HANDLE_BYTES];
+    char chain[TOKEN_BYTES];
+    int64_t due_us;
     int64_t created_ms, expires_ms;
     int64_t next_us;  /* when the next one is due, once that was decided; 0: not yet */
     int64_t until_ms; /* by our clock, not ours any more after that */

@@ -17,7 +17,7 @@ static int setup(void **state)
     there = broker_start("--max-delay 6");
     if (!there)
         return 0;
-    broker_do("topic", "T1 T2 T3 T4 T5 T6 T7");
+    broker_do("topic", "T1 T2 T3 T4 T5 T6 T7 T8");
     broker_do("group", "makegood shop");
     snprintf(top, sizeof(top), "rocketmq:\n  endpoint: %s\n  max_delay: 5s\n", broker_endpoint);
     return 0;
@@ -141,6 +141,26 @@ static void test_a_killed_daemon_loses_nothing(void **state)
     daemon_stop(0);
 }
 
+/* Killed in the middle, each comes back on what it has: the daemon goes on by itself. */
+static void test_a_killed_proxy_and_broker_lose_nothing(void **state)
+{
+    static const char *const victims[] = {"proxy", "broker"};
+    NEEDS_BROKER;
+    stage_open(&orders_shop);
+    stage_orders(1, 40, "pending*3 paid");
+    scene(by_message);
+    for (int i = 1; i <= 40; i++)
+        order_send(i, "main", 300);
+    for (int i = 0; i < 2; i++) {
+        wait_for(60000, "SELECT count(*) >= %d FROM makegood.query_log", 20 + 30 * i);
+        broker_do("kill", victims[i]);
+        sleep_ms(2000);
+        broker_do("start", "");
+    }
+    all_paid(40, 150000);
+    daemon_stop(0);
+}
+
 /* A delay beyond what the broker takes goes by hops: each is a message of its own, and nobody is asked before the end. */
 static void test_long_delays_go_by_hops(void **state)
 {
@@ -202,14 +222,14 @@ static void test_what_can_not_be_read_is_kept(void **state)
     daemon_stop(0);
 }
 
-/* What `makegood check` says with this section of the configuration; its exit code. */
-static int check(const char *section, char out[2048])
+/* What a command says with this section of the configuration; its exit code. */
+static int command(const char *words, const char *section, char out[2048])
 {
-    char path[160], command[512];
+    char path[160], line[512];
     config_path(0, path);
     config_write(path, &(struct settings){.lease = "12s", .top = section, .more = by_message}, "end-0");
-    snprintf(command, sizeof(command), "%s check -c %s 2>&1", makegood_program, path);
-    FILE *pipe = popen(command, "r");
+    snprintf(line, sizeof(line), "%s %s -c %s 2>&1", makegood_program, words, path);
+    FILE *pipe = popen(line, "r");
     assert_non_null(pipe);
     size_t length = fread(out, 1, 2047, pipe);
     out[length] = '\0';
@@ -223,16 +243,18 @@ static void test_check_says_what_mqadmin_must_do(void **state)
     stage_open(&orders_shop);
     stage_orders(1, 1, "paid");
     stage_prepare();
-    assert_int_equal(check(top, out), 0);
+    assert_int_equal(command("check", top, out), 0);
+    command("list", top, out);
+    assert_contains(out, "As messages come orders of main; what waits in the broker is not known here");
     snprintf(section, sizeof(section), "%s  group: nobody\n", top);
-    assert_int_equal(check(section, out), 1);
+    assert_int_equal(command("check", section, out), 1);
     assert_contains(out, "mqadmin updateSubGroup -n NAMESERVER:9876 -c CLUSTER -g nobody -r 1000000");
     snprintf(by_message, sizeof(by_message), "    source: rocketmq\n    topic: NOWHERE\n");
-    assert_int_equal(check(top, out), 1);
+    assert_int_equal(command("check", top, out), 1);
     assert_contains(
         out, "mqadmin updateTopic -n NAMESERVER:9876 -c CLUSTER -t NOWHERE -r 8 -w 8 -a +message.type=DELAY");
     snprintf(section, sizeof(section), "rocketmq:\n  endpoint: 127.0.0.1:%d\n", dead_port);
-    assert_int_equal(check(section, out), 1);
+    assert_int_equal(command("check", section, out), 1);
     assert_contains(out, "there is no session with the proxy");
 }
 
@@ -240,13 +262,10 @@ int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, open_topic, close_shop)
     const struct CMUnitTest tests[] = {
-        TEST(test_messages_are_settled),
-        TEST(test_duplicates_are_harmless),
-        TEST(test_a_killed_daemon_loses_nothing),
-        TEST(test_long_delays_go_by_hops),
-        TEST(test_the_safety_net),
-        TEST(test_what_can_not_be_read_is_kept),
-        TEST(test_check_says_what_mqadmin_must_do),
+        TEST(test_messages_are_settled),          TEST(test_duplicates_are_harmless),
+        TEST(test_a_killed_daemon_loses_nothing), TEST(test_a_killed_proxy_and_broker_lose_nothing),
+        TEST(test_long_delays_go_by_hops),        TEST(test_the_safety_net),
+        TEST(test_what_can_not_be_read_is_kept),  TEST(test_check_says_what_mqadmin_must_do),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
