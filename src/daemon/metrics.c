@@ -229,6 +229,14 @@ static void daemon_write(struct metric_text *text, const struct metrics_seen *se
                 !counters->reload_refused);
 }
 
+static void broker_write(struct metric_text *text, const struct broker_view *broker)
+{
+    level_write(text, "makegood_broker_up", "1 while there is a session with RocketMQ's proxy.", broker->up);
+    metric_family(text, METRIC_COUNTER, "makegood_messages", "Messages of RocketMQ, by what became of them.");
+    for (int i = 0; i < (int)MESSAGE_FATES; i++)
+        metric_count(text, broker->messages[i], "fate", message_fate_text((enum message_fate)i), NULL);
+}
+
 static void process_write(struct metric_text *text, const struct process_seen *process)
 {
     metric_family(text, METRIC_COUNTER, "process_cpu_seconds", "User and system CPU time.");
@@ -245,6 +253,8 @@ void metrics_write(FILE *out, bool open, const struct metrics_seen *seen)
 {
     struct metric_text text = {.out = out, .open = open};
     daemon_write(&text, seen);
+    if (seen->broker)
+        broker_write(&text, seen->broker);
     lane_counters_write(&text, seen);
     lane_gauges_write(&text, seen);
     lane_families_write(&text, seen);

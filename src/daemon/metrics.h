@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "daemon/config.h"
+#include "io/broker.h"
 #include "makegood/engine.h"
 
 /* Of this process. */
@@ -35,6 +36,7 @@ struct metrics_seen {
     int lane_count;
     struct daemon_counters counters;
     struct process_seen process;
+    const struct broker_view *broker; /* NULL: there is none */
     bool ready;
     bool database_up;
     int living;             /* instances; 0: not known */

@@ -56,7 +56,11 @@ static int lanes_look(const struct daemon *daemon, struct lane_view lanes[LANES_
 static char *metrics_text(const struct pages *pages, bool open)
 {
     const struct daemon *daemon = pages->daemon;
+    struct broker_view broker;
+    if (daemon->broker)
+        broker_look(daemon->broker, &broker);
     struct metrics_seen seen = {.config = daemon->config,
+                                .broker = daemon->broker ? &broker : NULL,
                                 .counters = daemon->counters,
                                 .ready = !daemon_unready(daemon),
                                 .database_up = store_is_up(daemon->store),

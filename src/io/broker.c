@@ -90,7 +90,25 @@ void broker_refused(struct broker *broker, const char *what, enum mq_result resu
 
 static void on_acknowledged(void *self, enum mq_result result, const char *reason)
 {
-    broker_refused(self, "acknowledge", result, reason);
+    struct broker *broker = self;
+    broker->messages[MESSAGE_ACKNOWLEDGED] += result == MQ_OK;
+    broker_refused(broker, "acknowledge", result, reason);
+}
+
+const char *message_fate_text(enum message_fate fate)
+{
+    static const char *const texts[] = {
+#define X(name, text) text,
+        MESSAGE_FATE_LIST(X)
+#undef X
+    };
+    return texts[fate];
+}
+
+void broker_look(const struct broker *broker, struct broker_view *out)
+{
+    out->up = rocketmq_is_up(broker->mq);
+    memcpy(out->messages, broker->messages, sizeof(out->messages));
 }
 
 void broker_ack(struct broker *broker, const char *topic, const char *id, const char *handle)
@@ -174,6 +192,7 @@ static void reception_end(struct reception *reception)
 static void order_hand_on(struct broker *broker, struct lost_order *order, const struct looked *looked)
 {
     struct parcelled *message = parcelled_find(broker, order->attempt_id);
+    broker->messages[MESSAGE_RECOGNISED] += looked->done;
     if (looked->done && message)
         broker_ack(broker, message->topic, message->id, message->handle);
     if (looked->known) {
@@ -218,6 +237,7 @@ static void message_keep(struct broker *broker, const struct mq_message *message
 {
     char sentence[LETTER_WHY_BYTES + 192];
     struct riddle *riddle = calloc(1, sizeof(*riddle));
+    broker->messages[MESSAGE_MISREAD]++;
     broker->events.misread(broker->self, message->id, why);
     if (!riddle)
         return;
@@ -236,6 +256,7 @@ static void message_keep(struct broker *broker, const struct mq_message *message
 static void on_hopped(void *self, enum mq_result result, const char *reason)
 {
     struct riddle *hop = self;
+    hop->broker->messages[MESSAGE_FORWARDED] += result == MQ_OK;
     if (result == MQ_OK)
         broker_ack(hop->broker, hop->topic, hop->id, hop->handle);
     broker_refused(hop->broker, "send", result, reason);
@@ -299,6 +320,7 @@ static void on_received(void *self, enum mq_result result, const char *reason,
     struct broker *broker = reception->broker;
     broker->failed = broker->failed || result != MQ_OK;
     broker_refused(broker, "receive", result, reason);
+    broker->messages[MESSAGE_RECEIVED] += (uint64_t)count;
     for (int i = 0; i < count; i++)
         message_take(reception, &messages[i]);
     if (reception->count > 0)

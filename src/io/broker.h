@@ -10,6 +10,28 @@
 
 struct broker;
 
+/* What became of messages. X(NAME, text) */
+#define MESSAGE_FATE_LIST(X)        \
+    X(RECEIVED, "received")         \
+    X(RECOGNISED, "recognised")     \
+    X(SENT, "sent")                 \
+    X(FORWARDED, "forwarded")       \
+    X(ACKNOWLEDGED, "acknowledged") \
+    X(MISREAD, "misread")
+
+enum message_fate {
+#define X(name, ...) MESSAGE_##name,
+    MESSAGE_FATE_LIST(X)
+#undef X
+        MESSAGE_FATES
+};
+const char *message_fate_text(enum message_fate fate);
+
+struct broker_view {
+    bool up;
+    uint64_t messages[MESSAGE_FATES]; /* since the start */
+};
+
 struct broker_options {
     struct rocketmq_options mq;
     int64_t max_delay_ms; /* longer delays go by hops */
@@ -42,5 +64,6 @@ void broker_settle(struct broker *broker, struct batch *batch);
 /* To be told of each batch of messages that the store has settled. */
 void broker_settled(struct broker *broker, const struct batch *batch, const enum outcome *outcomes);
 void broker_release(struct broker *broker, struct batch *batch);
+void broker_look(const struct broker *broker, struct broker_view *out);
 
 #endif

@@ -47,6 +47,7 @@ struct broker {
     bool failed;    /* something of the claim under way did */
     int receptions; /* under way */
     char refused[256];
+    uint64_t messages[MESSAGE_FATES];
 };
 
 int64_t broker_wall_ms(void);

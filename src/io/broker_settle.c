@@ -41,6 +41,7 @@ static void dispatch_count(struct dispatch *dispatch)
 static void on_sent(void *self, enum mq_result result, const char *reason)
 {
     struct dispatch *dispatch = self;
+    dispatch->broker->messages[MESSAGE_SENT] += result == MQ_OK;
     dispatch->failed = dispatch->failed || result != MQ_OK;
     broker_refused(dispatch->broker, "send", result, reason);
     dispatch_count(dispatch);

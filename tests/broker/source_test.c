@@ -19,7 +19,8 @@ static int setup(void **state)
         return 0;
     broker_do("topic", "T1 T2 T3 T4 T5 T6 T7 T8");
     broker_do("group", "makegood shop");
-    snprintf(top, sizeof(top), "rocketmq:\n  endpoint: %s\n  max_delay: 5s\n", broker_endpoint);
+    snprintf(top, sizeof(top), "listen: unix:%s/web.sock\nrocketmq:\n  endpoint: %s\n  max_delay: 5s\n",
+             broker_folder, broker_endpoint);
     return 0;
 }
 
@@ -89,6 +90,21 @@ static void all_paid(int count, int64_t deadline_ms)
                      count);
 }
 
+static long metric(const char *name)
+{
+    char line[512], command[256];
+    long value = -1;
+    snprintf(command, sizeof(command), "curl -sf --unix-socket %s/web.sock http://localhost/metrics",
+             broker_folder);
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    while (fgets(line, sizeof(line), pipe))
+        if (strncmp(line, name, strlen(name)) == 0 && line[strlen(name)] == ' ')
+            value = atol(line + strlen(name));
+    pclose(pipe);
+    return value;
+}
+
 static void test_messages_are_settled(void **state)
 {
     NEEDS_BROKER;
@@ -99,6 +115,10 @@ static void test_messages_are_settled(void **state)
     for (int i = 1; i <= 30; i++)
         order_send(i, "main", 500);
     all_paid(30, 60000);
+    assert_in_range(metric("makegood_broker_up"), 1, 1);
+    assert_in_range(metric("makegood_messages_total{fate=\"received\"}"), 50, 60);
+    assert_in_range(metric("makegood_messages_total{fate=\"sent\"}"), 20, 20);
+    assert_in_range(metric("makegood_messages_total{fate=\"misread\"}"), 0, 0);
     daemon_stop(0);
 }
 
