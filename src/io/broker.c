@@ -5,23 +5,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "io/broker_inner.h"
+#include "io/clock.h"
 
 #define EARLY_MS 1500 /* due so much later than it came: it is on its way by hops */
-
-int64_t broker_wall_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static int64_t clock_ms(void)
-{
-    return (int64_t)(uv_hrtime() / 1000000);
-}
 
 /* --- messages that are with us -------------------------------------------------------------------------- */
 
@@ -119,7 +107,7 @@ void broker_ack(struct broker *broker, const char *topic, const char *id, const 
 int64_t broker_deliver_ms(const struct broker *broker, int64_t due_us)
 {
     int64_t due_ms = (due_us + 999) / 1000;
-    int64_t most_ms = broker_wall_ms() + broker->options.max_delay_ms;
+    int64_t most_ms = clock_wall_ms() + broker->options.max_delay_ms;
     return due_ms < most_ms ? due_ms : most_ms;
 }
 
@@ -293,7 +281,7 @@ static void message_take(struct reception *reception, const struct mq_message *m
     struct broker *broker = reception->broker;
     struct letter letter;
     char why[LETTER_WHY_BYTES];
-    int64_t now_ms = broker_wall_ms();
+    int64_t now_ms = clock_wall_ms();
     struct postmark postmark = {message->id, message->born_ms, message->deliver_ms, now_ms, message->attempt};
     bool good = letter_read(message->body, message->length, &postmark, &letter, why);
     if (good && !broker->events.topic_of(broker->self, letter.order.channel)) {

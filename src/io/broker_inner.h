@@ -50,7 +50,6 @@ struct broker {
     uint64_t messages[MESSAGE_FATES];
 };
 
-int64_t broker_wall_ms(void);
 void broker_ring(struct broker *broker);
 /* broker_settle.c */
 void dispatches_end(struct broker *broker);

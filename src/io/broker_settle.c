@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "io/broker_inner.h"
+#include "io/clock.h"
 
 #define AGAIN_MS 10000 /* what is given back unasked comes again after so long */
 
@@ -76,7 +77,7 @@ static void next_send(struct dispatch *dispatch, const struct job *job, struct p
     struct letter letter = letter_of(job, message);
     char body[LETTER_BYTES];
     if (!message->next_us)
-        message->next_us = (broker_wall_ms() + verdict->due_in_ms) * 1000 + 1;
+        message->next_us = (clock_wall_ms() + verdict->due_in_ms) * 1000 + 1;
     size_t length = letter_write(&letter, verdict->phase, verdict->answers, verdict->errors,
                                  verdict->unknowns, message->next_us, body);
     dispatch->failed = dispatch->failed || length == 0;
@@ -150,7 +151,7 @@ static void job_give_back(struct dispatch *dispatch, const struct job *job, cons
     const struct lost_order *order = &job->order;
     struct letter letter = letter_of(job, message);
     char body[LETTER_BYTES], id[MESSAGE_ID_BYTES];
-    int64_t deliver_ms = broker_wall_ms() + AGAIN_MS;
+    int64_t deliver_ms = clock_wall_ms() + AGAIN_MS;
     struct comeback *comeback = calloc(1, sizeof(*comeback));
     size_t length = letter_write(&letter, order->phase, order->answers, order->errors, order->unknowns,
                                  order->claimed_us, body);

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "io/clock.h"
 #include "io/rocketmq_inner.h"
 
 #define SERVICE      "/apache.rocketmq.v2.MessagingService/"
@@ -133,20 +133,13 @@ static Mq__Timestamp timestamp_of(int64_t ms)
     return stamp;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 void rocketmq_send(struct rocketmq *mq, const struct mq_draft *draft, mq_done done, void *self)
 {
     Mq__SendMessageRequest request = MQ__SEND_MESSAGE_REQUEST__INIT;
     Mq__Message message = MQ__MESSAGE__INIT, *messages[] = {&message};
     Mq__SystemProperties properties = MQ__SYSTEM_PROPERTIES__INIT;
     Mq__Resource topic = MQ__RESOURCE__INIT;
-    Mq__Timestamp born = timestamp_of(now_ms()), deliver = timestamp_of(draft->deliver_ms);
+    Mq__Timestamp born = timestamp_of(clock_wall_ms()), deliver = timestamp_of(draft->deliver_ms);
     char *keys[] = {text(draft->key)};
     struct task *task = task_make(mq, done, NULL, self);
     if (!task) {

@@ -7,16 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
+
+#include "io/clock.h"
 
 #define BODY_KEPT_BYTES (64 << 10) /* what an idle transfer may hold on to */
-
-static int64_t clock_ms(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* --- a question ----------------------------------------------------------------------------------------- */
 
@@ -48,7 +42,7 @@ static bool moment_fill(struct moment *moment)
         moment->request_id[2 * i + 1] = digits[bytes[16 + i] & 15];
     }
     moment->nonce[32] = moment->request_id[32] = '\0';
-    moment->unix_ms = clock_ms(CLOCK_REALTIME);
+    moment->unix_ms = clock_wall_ms();
     return true;
 }
 
@@ -63,7 +57,7 @@ static void code_set(struct evidence *evidence, const char *text)
 
 static int64_t left_ms(const struct transfer *transfer)
 {
-    return transfer->started_ms + transfer->channel->transport.timeout_ms - clock_ms(CLOCK_MONOTONIC);
+    return transfer->started_ms + transfer->channel->transport.timeout_ms - clock_ms();
 }
 
 /* https, or http where the configuration says so; and a proxy never sees http. */
@@ -154,7 +148,7 @@ static bool begin(struct transfer *transfer, const struct channel *channel, stru
     transfer->request = (struct request){0};
     transfer->body_bytes = transfer->header_bytes = 0;
     transfer->head_complete = transfer->too_large = transfer->refused = transfer->turned = false;
-    transfer->started_ms = clock_ms(CLOCK_MONOTONIC);
+    transfer->started_ms = clock_ms();
     int error = request_make(transfer, token, &why);
     transfer->moment.token = NULL; /* it may be renewed before the answer is here */
     if (error == 0)
@@ -307,7 +301,7 @@ static void answer_interpret(struct transfer *transfer, struct evidence *evidenc
     const struct question *question = transfer->question;
     const struct channel_kind *kind = transfer->channel->kind;
     struct response response = response_of(transfer, evidence);
-    transfer->moment.unix_ms = clock_ms(CLOCK_REALTIME); /* it may be checked whether a signature is stale */
+    transfer->moment.unix_ms = clock_wall_ms(); /* it may be checked whether a signature is stale */
     (question->order->phase == PHASE_CLOSING ? kind->interpret_close : kind->interpret)(
         transfer->channel, question->order, &transfer->moment, &response, evidence);
     skew_measure(transfer, evidence);
@@ -320,7 +314,7 @@ static CURLcode answer_measure(const struct transfer *transfer, CURLcode result,
     long status = 0;
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
     evidence->http_status = (int)status;
-    evidence->latency_ms = (int)(clock_ms(CLOCK_MONOTONIC) - transfer->started_ms);
+    evidence->latency_ms = (int)(clock_ms() - transfer->started_ms);
     evidence->retry_after_ms = retry_after_ms(transfer->easy);
     return result == CURLE_OK && !transfer->head_complete ? CURLE_PARTIAL_FILE : result;
 }
