@@ -164,6 +164,7 @@ static bool ready_add(struct broker *broker, const struct lost_order *order)
 /* What one receive brought, until the database has told of it. */
 struct reception {
     struct broker *broker;
+    int topic; /* its place in the options */
     struct lost_order orders[RECEIVE_MAX];
     int count;
 };
@@ -171,6 +172,7 @@ struct reception {
 static void reception_end(struct reception *reception)
 {
     struct broker *broker = reception->broker;
+    broker->receiving[reception->topic] = false;
     free(reception);
     broker->receptions--;
     claim_answer(broker);
@@ -317,7 +319,7 @@ static void on_received(void *self, enum mq_result result, const char *reason,
         reception_end(reception);
 }
 
-static void topic_receive(struct broker *broker, const char *topic, int limit)
+static void topic_receive(struct broker *broker, int topic, int limit)
 {
     struct reception *reception = calloc(1, sizeof(*reception));
     if (!reception) {
@@ -325,8 +327,10 @@ static void topic_receive(struct broker *broker, const char *topic, int limit)
         return;
     }
     reception->broker = broker;
+    reception->topic = topic;
+    broker->receiving[topic] = true;
     broker->receptions++;
-    rocketmq_receive(broker->mq, topic, limit, on_received, reception);
+    rocketmq_receive(broker->mq, broker->options.mq.topics[topic], limit, on_received, reception);
 }
 
 /* Orders wanted of this topic, by all its channels. */
@@ -340,16 +344,16 @@ static int topic_wants(struct broker *broker, const char *topic, const struct cl
     return sum;
 }
 
-/* While an earlier claim's receptions still wait, they serve this one. */
+/* A topic's reception that still waits since an earlier claim serves this one. */
 void broker_claim(struct broker *broker, const struct claim_want *wants, int count)
 {
+    const char *const *topics = broker->options.mq.topics;
     broker->claiming = true;
     broker->failed = !rocketmq_is_up(broker->mq);
-    for (const char *const *topic = broker->options.mq.topics;
-         *topic && broker->receptions == 0 && !broker->failed; topic++) {
-        int limit = topic_wants(broker, *topic, wants, count);
+    for (int i = 0; topics[i] && !broker->failed; i++) {
+        int limit = broker->receiving[i] ? 0 : topic_wants(broker, topics[i], wants, count);
         if (limit > 0)
-            topic_receive(broker, *topic, limit);
+            topic_receive(broker, i, limit);
     }
     if (broker->ready_count > 0 || broker->receptions == 0)
         broker_ring(broker);
@@ -380,8 +384,17 @@ static void broker_free(struct broker *broker)
     for (int i = 0; broker->places && i < broker->place_count; i++)
         free(broker->places[i]);
     free(broker->places);
+    free(broker->receiving);
     free(broker->ready);
     free(broker);
+}
+
+static size_t topics_count(const char *const *topics)
+{
+    size_t count = 0;
+    while (topics[count])
+        count++;
+    return count;
 }
 
 int broker_create(struct broker **out, uv_loop_t *loop, struct store *store,
@@ -395,7 +408,9 @@ int broker_create(struct broker **out, uv_loop_t *loop, struct store *store,
         (struct broker){.loop = loop, .store = store, .options = *options, .events = *events, .self = self};
     broker->place_count = options->in_flight * 2; /* those that are being looked up as well */
     broker->places = calloc((size_t)broker->place_count, sizeof(struct parcelled *));
-    if (!broker->places || rocketmq_create(&broker->mq, loop, &options->mq, &mq_events, broker) < 0) {
+    broker->receiving = calloc(topics_count(options->mq.topics), sizeof(bool));
+    if (!broker->places || !broker->receiving ||
+        rocketmq_create(&broker->mq, loop, &options->mq, &mq_events, broker) < 0) {
         broker_free(broker);
         return -ENOMEM;
     }

@@ -44,8 +44,9 @@ struct broker {
     struct lost_order *ready; /* looked at, not claimed yet */
     int ready_count, ready_room;
     bool claiming;
-    bool failed;    /* something of the claim under way did */
-    int receptions; /* under way */
+    bool failed;     /* something of the claim under way did */
+    int receptions;  /* under way ... */
+    bool *receiving; /* ... at most one of each topic */
     char refused[256];
     uint64_t messages[MESSAGE_FATES];
 };

@@ -48,10 +48,12 @@ static void on_sent(void *self, enum mq_result result, const char *reason)
     dispatch_count(dispatch);
 }
 
-static bool verdict_goes_on(const struct verdict *verdict)
+/* Closed in the tail is the end of it. */
+static bool job_goes_on(const struct job *job)
 {
-    return verdict_puts_off(verdict->kind) ||
-           (verdict->kind == VERDICT_CLOSED && verdict->phase == PHASE_TAIL);
+    bool enters_tail = job->verdict.kind == VERDICT_CLOSED && job->verdict.phase == PHASE_TAIL &&
+                       job->order.phase != PHASE_TAIL;
+    return verdict_puts_off(job->verdict.kind) || enters_tail;
 }
 
 static struct letter letter_of(const struct job *job, const struct parcelled *message)
@@ -70,6 +72,13 @@ static void letter_send(struct dispatch *dispatch, const char *topic, const stru
     rocketmq_send(dispatch->broker->mq, &draft, on_sent, dispatch);
 }
 
+/* Due times tell the messages of a chain apart: the next one is due later than this one, though this one came early. */
+static int64_t next_due_us(const struct parcelled *message, int64_t due_in_ms)
+{
+    int64_t due_us = (clock_wall_ms() + due_in_ms) * 1000;
+    return (due_us > message->due_us ? due_us : message->due_us) + 1;
+}
+
 /* The next question. Repeated, it is the same message: whoever receives both knows the second one for done. */
 static void next_send(struct dispatch *dispatch, const struct job *job, struct parcelled *message)
 {
@@ -77,7 +86,7 @@ static void next_send(struct dispatch *dispatch, const struct job *job, struct p
     struct letter letter = letter_of(job, message);
     char body[LETTER_BYTES];
     if (!message->next_us)
-        message->next_us = (clock_wall_ms() + verdict->due_in_ms) * 1000 + 1;
+        message->next_us = next_due_us(message, verdict->due_in_ms);
     size_t length = letter_write(&letter, verdict->phase, verdict->answers, verdict->errors,
                                  verdict->unknowns, message->next_us, body);
     dispatch->failed = dispatch->failed || length == 0;
@@ -102,7 +111,7 @@ void broker_settle(struct broker *broker, struct batch *batch)
     struct dispatch *dispatch = dispatch_make(broker, batch);
     for (int i = 0; i < batch->count; i++) {
         struct parcelled *message = parcelled_find(broker, batch->jobs[i]->order.attempt_id);
-        if (message && verdict_goes_on(&batch->jobs[i]->verdict))
+        if (message && job_goes_on(batch->jobs[i]))
             next_send(dispatch, batch->jobs[i], message);
     }
     if (dispatch->left == 1 && !dispatch->failed)

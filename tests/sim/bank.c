@@ -104,6 +104,9 @@ static void say_fault(struct world *world, const struct slot *slot, int attempt,
 static bool tail_hears(const struct world *world, const struct slot *slot, int attempt)
 {
     const struct row *row = &world->ledger.rows[attempt];
+    const struct grant *grant = &world->witness.grants[slot->grant];
+    if (grant->chain)
+        return grant->phase == PHASE_TAIL && !witness_rivals(world, grant);
     return row->state == ROW_LIVE && row->phase == PHASE_TAIL &&
            row->token == world->witness.grants[slot->grant].token;
 }

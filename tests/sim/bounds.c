@@ -7,12 +7,13 @@
 
 /* ---- claims ---- */
 
-void bounds_claim(struct world *world, struct node *node, const struct claim_want *wants, int count)
+void bounds_claim(struct world *world, struct node *node, enum source_kind source,
+                  const struct claim_want *wants, int count)
 {
     int total = 0;
     for (int i = 0; i < count; i++)
         total += wants[i].limit;
-    if (node->claiming)
+    if (node->claiming[source])
         violate(world, INVARIANT_BOUNDS, "node %d claims while a claim is under way", node->index);
     if (total > node->config.batch_size)
         violate(world, INVARIANT_BOUNDS, "node %d claims %d rows, the batch size is %d", node->index, total,

@@ -17,21 +17,21 @@ static uint32_t token_of(const char *text)
 
 /* ---- sending ---- */
 
-static enum call_fault call_meets(struct world *world)
+enum call_fault call_meets(struct world *world)
 {
     if (world->act != ACT_FAULTS || !(world->plan.faults & FAULT_CUTS) || !prng_chance(&world->prng, 15))
         return CALL_CLEAN;
     return (enum call_fault)prng_between(&world->prng, CALL_ANSWER_LOST, CALL_ZOMBIE);
 }
 
-static int64_t call_delay(struct world *world)
+int64_t call_delay(struct world *world)
 {
     bool slow = world->act == ACT_FAULTS && world->plan.faults & FAULT_SLOW_DATABASE;
     return slow && prng_chance(&world->prng, 20) ? prng_between(&world->prng, 20, 5000)
                                                  : prng_between(&world->prng, 0, 8);
 }
 
-static struct call *call_create(struct node *node, enum call_kind kind, struct batch *batch)
+struct call *call_create(struct node *node, enum call_kind kind, struct batch *batch)
 {
     struct world *world = node->world;
     int place = 0;
@@ -47,10 +47,12 @@ static struct call *call_create(struct node *node, enum call_kind kind, struct b
     call->batch = batch;
     call->failed = false;
     call->want_count = call->count = 0;
+    call->told = NULL;
+    call->kept = NULL;
     return call;
 }
 
-static void call_send(struct node *node, struct call *call)
+void call_send(struct node *node, struct call *call)
 {
     struct world *world = node->world;
     int place = (int)(call - world->calls);
@@ -65,7 +67,7 @@ static void call_send(struct node *node, struct call *call)
 static void operation_claim(void *self, const struct claim_want *wants, int count, int64_t lease_ms)
 {
     struct node *node = self;
-    bounds_claim(node->world, node, wants, count);
+    bounds_claim(node->world, node, SOURCE_TABLE, wants, count);
     struct call *call = call_create(node, CALL_CLAIM, NULL);
     call->lease_ms = lease_ms;
     int total = 0;
@@ -75,10 +77,21 @@ static void operation_claim(void *self, const struct claim_want *wants, int coun
         total += wants[i].limit;
     }
     call->want_count = count;
-    node->claiming = true;
+    node->claiming[SOURCE_TABLE] = true;
     node->seen.claims++;
     trace_add(node->world, TRACE_CLAIM, node->index, count, total, call - node->world->calls);
     call_send(node, call);
+}
+
+/* Under which claim, or by which delivery, the engine has it. */
+static int grant_of(const struct node *node, const struct job *job)
+{
+    int grant = job->source == SOURCE_BROKER
+                    ? witness_find_parcel(node->world, node, job->order.attempt_id)
+                    : witness_find(node->world, (int)job->order.attempt_id - ATTEMPT_BASE,
+                                   token_of(job->order.token));
+    assert(grant >= 0);
+    return grant;
 }
 
 static void operation_ask(void *self, struct job *job)
@@ -88,9 +101,8 @@ static void operation_ask(void *self, struct job *job)
     assert(job->slot < (uint32_t)node->config.in_flight && job->state == JOB_ASKING);
     struct slot *slot = &node->slots[job->slot];
     assert(!slot->asking);
-    int attempt = (int)job->order.attempt_id - ATTEMPT_BASE;
-    slot->grant = witness_find(world, attempt, token_of(job->order.token));
-    assert(slot->grant >= 0);
+    slot->grant = grant_of(node, job);
+    int attempt = world->witness.grants[slot->grant].attempt;
     slot->job = job;
     slot->asking = true;
     slot->closing = job->order.phase == PHASE_CLOSING;
@@ -104,11 +116,15 @@ static void operation_ask(void *self, struct job *job)
 }
 
 /* Everything is copied: the engine may be dead before it arrives. */
-static void row_say(struct settle_row *said, const struct job *job, enum sabotage sabotage)
+static void row_say(struct settle_row *said, const struct grant *grant, const struct job *job,
+                    enum sabotage sabotage)
 {
     assert(job->state == JOB_SETTLING);
-    said->attempt = (int)job->order.attempt_id - ATTEMPT_BASE;
-    said->token = token_of(job->order.token);
+    said->attempt = grant->attempt;
+    said->token = grant->token;
+    said->chain = grant->chain;
+    said->phase_before = job->order.phase;
+    said->order_amount_minor = job->order.amount_minor;
     said->claimed_us = job->order.claimed_us;
     said->verdict = job->verdict;
     said->evidence = job->evidence.kind;
@@ -121,7 +137,7 @@ static void row_say(struct settle_row *said, const struct job *job, enum sabotag
         said->verdict.answers++;
 }
 
-static void batch_send(struct node *node, enum call_kind kind, struct batch *batch)
+void batch_send(struct node *node, enum call_kind kind, struct batch *batch)
 {
     struct world *world = node->world;
     if (batch->count > node->batch_most || batch->count < 1)
@@ -131,7 +147,8 @@ static void batch_send(struct node *node, enum call_kind kind, struct batch *bat
     assert(batch->count <= SLOTS_MAX);
     for (int i = 0; i < batch->count; i++) {
         struct settle_row *said = &call->rows[call->count++];
-        row_say(said, batch->jobs[i], world->sabotage);
+        row_say(said, &world->witness.grants[grant_of(node, batch->jobs[i])], batch->jobs[i],
+                world->sabotage);
         trace_add(world, TRACE_SETTLE, node->index, said->attempt, said->verdict.kind, said->verdict.reason);
     }
     call_send(node, call);
@@ -156,7 +173,8 @@ static void operation_note(void *self, const struct note *note)
 }
 
 const struct engine_world fleet_operations = {
-    .sources = {[SOURCE_TABLE] = {operation_claim, operation_settle, operation_release}},
+    .sources = {[SOURCE_TABLE] = {operation_claim, operation_settle, operation_release},
+                [SOURCE_BROKER] = {post_claim, post_settle, post_release}},
     .ask = operation_ask,
     .note = operation_note};
 
@@ -182,6 +200,10 @@ void call_arrive(struct world *world, struct call *call)
         ledger_claim(world, call);
     else if (call->kind == CALL_RELEASE)
         ledger_release(world, call);
+    else if (call->kind == CALL_LOOK)
+        ledger_look(world, call);
+    else if (call->kind == CALL_KEEP)
+        ledger_keep(world, call);
     else if (!ledger_settle(world, call))
         call_fail(call, FAILURE_ROW, "22P05");
 }
@@ -221,7 +243,7 @@ static void claim_reply(struct world *world, struct node *node, struct call *cal
 {
     static struct lost_order orders[BATCH_MAX];
     int64_t clock = node_clock(world, node);
-    node->claiming = false;
+    node->claiming[SOURCE_TABLE] = false;
     if (call->failed) {
         trace_add(world, TRACE_FAILURE, node->index, call - world->calls, call->kind, call->failure);
         engine_claim_failed(node->engine, SOURCE_TABLE, call->failure, call->sqlstate, clock);
@@ -274,7 +296,24 @@ static void settle_reply(struct world *world, struct node *node, struct call *ca
         if (world->sabotage == SABOTAGE_TELL_OTHERWISE && outcomes[i] == OUTCOME_APPLIED)
             outcomes[i] = OUTCOME_FENCED;
     }
+    if (call->batch->source == SOURCE_BROKER)
+        broker_settled(node->broker, call->batch, outcomes);
     engine_settled(node->engine, call->batch, outcomes, reasons, clock);
+}
+
+/* Once: it may arrive after its answer. */
+static void look_reply(struct call *call)
+{
+    store_looked told = call->told;
+    call->told = NULL;
+    told(call->self, call->failed ? NULL : call->looked, call->count);
+}
+
+static void keep_reply(struct call *call)
+{
+    void (*kept)(void *, bool) = call->kept;
+    call->kept = NULL;
+    kept(call->self, !call->failed);
 }
 
 void call_reply(struct world *world, struct call *call)
@@ -290,6 +329,10 @@ void call_reply(struct world *world, struct call *call)
         claim_reply(world, node, call);
     else if (call->kind == CALL_SETTLE)
         settle_reply(world, node, call);
+    else if (call->kind == CALL_LOOK)
+        look_reply(call);
+    else if (call->kind == CALL_KEEP)
+        keep_reply(call);
     else
         engine_released(node->engine, call->batch, node_clock(world, node));
     node_advance(world, node);

@@ -143,7 +143,8 @@ void node_start(struct world *world, struct node *node)
     if (node->engine || world->act == ACT_STOP)
         return;
     node->life++;
-    node->stopping = node->claiming = false;
+    node->stopping = false;
+    memset(node->claiming, 0, sizeof(node->claiming));
     node->asking = node->suspects = 0;
     node->seen = (struct engine_view){0};
     node->clock_offset = prng_between(&world->prng, 0, 1000000000);
@@ -158,29 +159,32 @@ void node_start(struct world *world, struct node *node)
     int result = engine_create(&node->engine, config_for(world, node), &fleet_operations, node,
                                prng_next(&world->prng));
     assert(result == 0);
+    post_create(world, node);
     node_advance(world, node);
 }
 
-static void node_end(struct node *node)
+void node_end(struct world *world, struct node *node)
 {
-    engine_destroy(node->engine);
-    node->engine = NULL;
+    struct engine *engine = node->engine;
+    node->engine = NULL; /* nothing that ends now comes to it */
+    post_destroy(world, node);
+    engine_destroy(engine);
     node->stalled_until = 0;
 }
 
 void node_crash(struct world *world, struct node *node)
 {
     witness_crashed(world, node);
-    node_end(node);
+    node_end(world, node);
     world_schedule(world, prng_between(&world->prng, 50, 4000), EVENT_START, node->index, 0, 0);
 }
 
 static void node_rest(struct world *world, struct node *node)
 {
-    if (node->claiming || node->asking > 0)
+    if (node->claiming[SOURCE_TABLE] || node->claiming[SOURCE_BROKER] || node->asking > 0)
         violate(world, INVARIANT_COUNTERS, "node %d says it is idle, with %d questions under way",
                 node->index, node->asking);
-    node_end(node);
+    node_end(world, node);
     if (world->act != ACT_STOP)
         world_schedule(world, prng_between(&world->prng, 50, 4000), EVENT_START, node->index, 0, 0);
 }
@@ -191,6 +195,8 @@ void node_stop(struct world *world, struct node *node)
         return;
     if (!node->stopping)
         engine_stop(node->engine, node_clock(world, node));
+    if (!node->stopping && node->broker)
+        broker_stop(node->broker);
     node->stopping = true;
     node_advance(world, node);
 }

@@ -119,9 +119,10 @@ static void audit_add(struct ledger *ledger, const struct settle_row *said, stru
         assert(ledger->audits);
     }
     struct row *row = &ledger->rows[said->attempt];
-    ledger->audits[ledger->audit_count] =
-        (struct audit_row){said->attempt,  said->token,   said->claimed_us, said->evidence,
-                           ruling.outcome, ruling.reason, row->last_audit};
+    ledger->audits[ledger->audit_count] = (struct audit_row){
+        said->attempt,  said->token,    said->chain,   said->claimed_us,
+        said->evidence, ruling.outcome, ruling.reason, row->last_audit,
+    };
     row->last_audit = ledger->audit_count++;
 }
 
@@ -287,7 +288,7 @@ static struct ruling settle_park(struct world *world, const struct settle_row *s
 
 /* ---- settle ---- */
 
-static struct ruling settle_fresh(struct world *world, const struct settle_row *said)
+struct ruling settle_fresh(struct world *world, const struct settle_row *said)
 {
     static struct ruling (*const verdicts[VERDICT_KINDS])(struct world *, const struct settle_row *) = {
         [VERDICT_PAID] = settle_paid,     [VERDICT_REFUNDED] = settle_refunded,
@@ -323,7 +324,7 @@ static struct ruling settle_one(struct world *world, const struct settle_row *sa
     const struct audit_row *known = audit_find(&world->ledger, said);
     if (known && !repeat_is_sabotaged(world, said))
         return (struct ruling){known->outcome, known->reason};
-    struct ruling ruling = settle_fresh(world, said);
+    struct ruling ruling = said->chain ? settle_message(world, said) : settle_fresh(world, said);
     if (ruling.outcome != OUTCOME_BUSY || said->last)
         audit(world, said, ruling);
     return ruling;

@@ -38,6 +38,8 @@ ENUM_DECLARE(invariant)
 /* X(NAME, invariant that must catch it, what is broken on purpose) */
 #define SABOTAGE_LIST(X)                                                                                 \
     X(DROP_ROW, LOST, "the ledger removes the row and forgets the order")                                \
+    X(ACK_FIRST, LOST, "a message is gone once it was handed out")                                       \
+    X(DROP_NEXT, LOST, "the broker confirms messages that it does not keep")                             \
     X(DROP_CLOSE, LOST, "the ledger drops the last row of an attempt that is over and leaves the order") \
     X(REPAIR_AMOUNT, PROOF, "a mismatched amount is repaired into a matching one")                       \
     X(TRUST_FORGED, PROOF, "a forged answer passes for an authentic one")                                \
@@ -45,6 +47,7 @@ ENUM_DECLARE(invariant)
     X(HASTY_NOT_FOUND, PROOF, "not found ends an order without its grace")                               \
     X(REPEAT_APPLIES, TWICE, "the repeat of an unknown commit is applied again")                         \
     X(FORGET_AUDIT, TWICE, "the ledger forgets what it recorded, and lets the token live on")            \
+    X(FORGET_CHAIN, TWICE, "the ledger forgets which messages it has settled")                           \
     X(PAY_PAID, TWICE, "the ledger pays an order that is paid already")                                  \
     X(CLOSE_ANYTHING, CLOSING, "the engine is told that every channel closes everything")                \
     X(BELIEVE_CLOSING, CLOSING, "what closing answers passes for the answer to a query")                 \
@@ -63,6 +66,7 @@ ENUM_DECLARE(invariant)
     X(DROP_AUDIT, AUDIT, "now and then the audit row is not written")                                    \
     X(DOUBLE_AUDIT, AUDIT, "now and then the audit row is written twice")                                \
     X(SWALLOW_SETTLE, LIVENESS, "an answer of the database to a settle never arrives")                   \
+    X(KEEP_INVISIBLE, LIVENESS, "a message that was not acknowledged never comes again")                 \
     X(FORGET_DUE, LIVENESS, "the ledger never hands out a row that was retried")                         \
     X(HEAD_OF_LINE, STARVATION, "a claim hands out nothing past an older row of any channel")            \
     X(DEAF_WAKE, STARVATION, "the engine sleeps, and is not told when orders are due")                   \
@@ -102,7 +106,12 @@ enum sabotage {
     X(SHOP_END, "shop_end")           \
     X(CANARY, "canary")               \
     X(CALM, "calm")                   \
-    X(DEADLINE, "deadline")
+    X(DEADLINE, "deadline")           \
+    X(MAIL_ARRIVE, "mail_arrive")     \
+    X(MAIL_REPLY, "mail_reply")       \
+    X(RING, "ring")                   \
+    X(BROKER_DOWN, "broker_down")     \
+    X(BROKER_UP, "broker_up")
 
 enum event_kind {
 #define X(name, ...) EVENT_##name,
@@ -112,18 +121,21 @@ enum event_kind {
 };
 
 /* X(NAME, text, label and reading of a, label and reading of b): lines of the trace that are no events */
-#define TRACE_LIST(X)                                                    \
-    X(CLAIM, "claims", "rows", NUMBER, "call", NUMBER)                   \
-    X(GRANT, "is granted", "token", NUMBER, "claims", NUMBER)            \
-    X(ASK, "asks", "token", NUMBER, "meets", EVIDENCE)                   \
-    X(EVIDENCE, "hears", "evidence", EVIDENCE, "amount", NUMBER)         \
-    X(SETTLE, "settles", "verdict", VERDICT, "reason", REASON)           \
-    X(RULING, "is ruled", "outcome", OUTCOME, "reason", REASON)          \
-    X(WRITE, "order is written", "status", NUMBER, "by attempt", NUMBER) \
-    X(RELEASE, "is released", "token", NUMBER, "due", NUMBER)            \
-    X(FAILURE, "call fails", "kind", NUMBER, "failure", FAILURE)         \
-    X(NOTE, "notes", "note", NOTE, "duration", NUMBER)                   \
-    X(SHOP, "shop acts on order", "deed", NUMBER, "status", NUMBER)
+#define TRACE_LIST(X)                                                           \
+    X(CLAIM, "claims", "rows", NUMBER, "call", NUMBER)                          \
+    X(GRANT, "is granted", "token", NUMBER, "claims", NUMBER)                   \
+    X(ASK, "asks", "token", NUMBER, "meets", EVIDENCE)                          \
+    X(EVIDENCE, "hears", "evidence", EVIDENCE, "amount", NUMBER)                \
+    X(SETTLE, "settles", "verdict", VERDICT, "reason", REASON)                  \
+    X(RULING, "is ruled", "outcome", OUTCOME, "reason", REASON)                 \
+    X(WRITE, "order is written", "status", NUMBER, "by attempt", NUMBER)        \
+    X(RELEASE, "is released", "token", NUMBER, "due", NUMBER)                   \
+    X(FAILURE, "call fails", "kind", NUMBER, "failure", FAILURE)                \
+    X(NOTE, "notes", "note", NOTE, "duration", NUMBER)                          \
+    X(SHOP, "shop acts on order", "deed", NUMBER, "status", NUMBER)             \
+    X(MAILED, "message is stored", "message", NUMBER, "delay", NUMBER)          \
+    X(HANDED, "message is handed out", "message", NUMBER, "deliveries", NUMBER) \
+    X(ACKED, "message is acknowledged", "message", NUMBER, "was there", NUMBER)
 
 enum trace_kind {
 #define X(name, ...) TRACE_##name,

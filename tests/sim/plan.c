@@ -158,6 +158,20 @@ static int64_t plan_liveness_bound(const struct plan *plan)
     return bound_ms;
 }
 
+/* Which channels' orders come as messages, and what happens to those. */
+static void plan_mail(struct world *world, struct plan *plan)
+{
+    for (int i = 0; i < plan->channels; i++) {
+        plan->policies[i].by_message = prng_chance(&world->prng, 75);
+        plan->policies[i].safety_net = plan->policies[i].by_message && prng_chance(&world->prng, 40);
+    }
+    plan->mail.one_topic = !plan->starvation && prng_chance(&world->prng, 30);
+    plan->mail.drops = !plan->starvation && prng_chance(&world->prng, 50);
+    plan->mail.duplicates = !plan->starvation && prng_chance(&world->prng, 50);
+    plan->mail.outages = !plan->starvation && prng_chance(&world->prng, 40);
+    plan->mail.max_delay_ms = prng_chance(&world->prng, 50) ? 1000000 : pick(world, 2000, 10000);
+}
+
 void plan_make(struct world *world)
 {
     struct plan *plan = &world->plan;
@@ -177,6 +191,9 @@ void plan_make(struct world *world)
     }
     plan_engine(world, plan);
     plan_channels(world, plan);
+    plan->broker = world->seed % 4 == 2;
+    if (plan->broker)
+        plan_mail(world, plan);
     plan->starvation_ms = plan_starvation_bound(plan);
     plan->liveness_ms = plan_liveness_bound(plan);
 }

@@ -6,6 +6,7 @@
 #ifndef SIM_H
 #define SIM_H
 
+#include "io/broker.h"
 #include "lists.h"
 #include "makegood/engine.h"
 
@@ -104,6 +105,14 @@ struct plan {
     unsigned faults;
     bool starvation; /* nothing but one dead channel beside healthy ones */
     bool precise;    /* claims tell when the next row is due, and rows announce themselves */
+    bool broker;     /* orders of some channels come as messages */
+    struct {
+        bool one_topic;  /* for all channels */
+        bool drops;      /* where there is a safety net */
+        bool duplicates; /* from the shop and from the broker */
+        bool outages;
+        int64_t max_delay_ms;
+    } mail;
     int nodes;
     int channels;
     int orders;
@@ -130,7 +139,14 @@ struct shop_order {
     int locked_by; /* shop transactions that hold the row: 0 or 1 */
 };
 
-enum row_state { ROW_NONE, ROW_LIVE, ROW_PARKED, ROW_GONE };
+enum row_state {
+    ROW_NONE,
+    ROW_LIVE,
+    ROW_MAIL /* only messages tell of it */,
+    ROW_PARKED,
+    ROW_GONE,
+    ROW_STATES
+};
 
 struct row {
     enum row_state state;
@@ -157,6 +173,7 @@ struct row {
 struct audit_row {
     int attempt;
     uint32_t token;
+    uint32_t chain; /* of messages; 0: it was a row */
     int64_t claimed_us;
     enum evidence_kind evidence;
     enum outcome outcome;
@@ -192,6 +209,9 @@ struct settle_row {
     bool authentic;
     bool last;
     bool poison;
+    uint32_t chain; /* with claimed_us: which message; 0: it is a row */
+    enum phase phase_before;
+    int64_t order_amount_minor; /* of a message, as it was looked up */
 };
 
 struct ruling {
@@ -225,7 +245,9 @@ struct bank {
 /* One row under one claim. At most one query. */
 struct grant {
     int attempt;
-    uint32_t token;
+    uint32_t token; /* of a message: this delivery's */
+    uint32_t chain; /* of a message, with claimed_us; 0: it is a row */
+    int64_t parcel; /* of a message: the broker's number of it */
     int64_t claimed_us;
     int64_t left_ms;
     int64_t age_ms;
@@ -297,10 +319,13 @@ struct node {
     bool stopping;
     int64_t clock_offset;
     int64_t stalled_until;
-    uint64_t wake;  /* number of the valid wake event */
-    int hot;        /* turns in a row that did not want to wait */
-    int batch_most; /* largest batch size since the start: a repeated batch keeps its size */
-    bool claiming;  /* one claim at a time */
+    uint64_t wake;               /* number of the valid wake event */
+    int hot;                     /* turns in a row that did not want to wait */
+    int batch_most;              /* largest batch size since the start: a repeated batch keeps its size */
+    bool claiming[SOURCE_KINDS]; /* one claim at a time */
+    struct broker *broker;       /* NULL: this world has none */
+    uv_timer_cb ring;
+    int64_t rings;
     struct engine_config config;
     struct policy policies[CHANNELS_MAX];
     bool serves[CHANNELS_MAX];
@@ -316,7 +341,15 @@ struct node {
     int index;
 };
 
-enum call_kind { CALL_CLAIM, CALL_SETTLE, CALL_RELEASE };
+/* A message that was received, as the ledger is asked about it. */
+struct glance {
+    int attempt;
+    uint32_t chain;
+    int64_t claimed_us;
+    bool named; /* the shop tells attempts of one order apart */
+};
+
+enum call_kind { CALL_CLAIM, CALL_SETTLE, CALL_RELEASE, CALL_LOOK, CALL_KEEP };
 enum call_fault { CALL_CLEAN, CALL_ANSWER_LOST, CALL_ABORTED, CALL_ZOMBIE };
 
 struct call {
@@ -338,6 +371,11 @@ struct call {
     int grants[BATCH_MAX]; /* of a claim */
     struct settle_row rows[SLOTS_MAX];
     struct ruling rulings[SLOTS_MAX];
+    struct glance glances[RECEIVE_MAX]; /* of a look */
+    struct looked looked[RECEIVE_MAX];
+    store_looked told; /* or NULL: nobody waits any more */
+    void (*kept)(void *self, bool kept);
+    void *self;
 };
 
 enum act { ACT_FAULTS, ACT_CALM, ACT_STOP, ACT_OVER };
@@ -361,6 +399,7 @@ struct world {
     struct witness witness;
     struct node nodes[NODES_MAX];
     struct call calls[CALLS_MAX];
+    struct mailbox *mailbox; /* NULL: this world has none */
 };
 
 /* world.c */
@@ -400,6 +439,36 @@ bool ledger_settle(struct world *world, struct call *call); /* false: the batch 
 void ledger_release(struct world *world, const struct call *call);
 int ledger_audits_of(const struct world *world, int attempt, uint32_t token);
 
+struct ruling settle_fresh(struct world *world, const struct settle_row *said);
+
+/* ledger_message.c */
+void ledger_look(struct world *world, struct call *call);
+void ledger_keep(struct world *world, const struct call *call);
+struct ruling settle_message(struct world *world, const struct settle_row *said);
+
+/* mailbox.c: the broker, with the client that speaks to it */
+struct mailbox *mailbox_create(void);
+void mailbox_destroy(struct mailbox *mailbox);
+void mailbox_enter(struct world *world);
+void mail_track(struct world *world, int attempt);
+void mail_arrive(struct world *world, int call, int64_t turn);
+void mail_reply(struct world *world, int call);
+void mail_dropped(struct world *world, int call); /* its node is gone */
+void mail_outage(struct world *world, bool down);
+void mail_check(struct world *world);
+int mail_letters(const struct world *world, int attempt);      /* messages about it at the broker ... */
+int mail_open_letters(const struct world *world, int attempt); /* ... that are not of its tail */
+
+/* post.c: an engine's second source, which is the program's own */
+void post_create(struct world *world, struct node *node);
+void post_destroy(struct world *world, struct node *node);
+void post_claim(void *self, const struct claim_want *wants, int count, int64_t lease_ms);
+void post_settle(void *self, struct batch *batch);
+void post_release(void *self, struct batch *batch);
+void post_ring(struct world *world, struct node *node, int64_t number);
+int attempt_of(const struct lost_order *order);
+uint32_t chain_of(const char *token);
+
 /* bank.c */
 int64_t bank_ask(struct world *world, struct node *node, struct slot *slot, int attempt);
 void bank_answer(struct world *world, const struct slot *slot, int attempt, struct evidence *out);
@@ -408,6 +477,7 @@ bool bank_refunded(const struct world *world, int attempt); /* all of it was ret
 
 /* fleet.c: the engines and what the world tells them */
 void node_start(struct world *world, struct node *node);
+void node_end(struct world *world, struct node *node);
 void node_crash(struct world *world, struct node *node);
 void node_stop(struct world *world, struct node *node);
 void node_wake(struct world *world, struct node *node);
@@ -421,13 +491,21 @@ int64_t node_clock(const struct world *world, const struct node *node);
 extern const struct engine_world fleet_operations;
 void call_arrive(struct world *world, struct call *call);
 void call_reply(struct world *world, struct call *call);
+struct call *call_create(struct node *node, enum call_kind kind, struct batch *batch);
+void call_send(struct node *node, struct call *call);
+int64_t call_delay(struct world *world);
+enum call_fault call_meets(struct world *world);
+void batch_send(struct node *node, enum call_kind kind, struct batch *batch);
 
 /* witness.c, bounds.c: invariants */
 __attribute__((format(printf, 3, 4))) void violate(struct world *world, enum invariant invariant,
                                                    const char *format, ...);
 void witness_init(struct world *world);
 int witness_find(const struct world *world, int attempt, uint32_t token);
+int witness_find_parcel(const struct world *world, const struct node *node, int64_t parcel);
+void witness_delivered(struct world *world, struct node *node, const struct lost_order *order);
 void witness_granted(struct world *world, struct call *call, const struct row *row, int attempt);
+bool witness_rivals(const struct world *world, const struct grant *grant);
 void witness_answered(struct world *world, struct node *node, struct slot *slot,
                       const struct evidence *evidence);
 void witness_applied(struct world *world, int attempt, uint32_t token);
@@ -439,7 +517,8 @@ void witness_crashed(struct world *world, const struct node *node);
 void witness_check(struct world *world);
 void witness_close(struct world *world); /* at the end of the world */
 
-void bounds_claim(struct world *world, struct node *node, const struct claim_want *wants, int count);
+void bounds_claim(struct world *world, struct node *node, enum source_kind source,
+                  const struct claim_want *wants, int count);
 void bounds_ask(struct world *world, struct node *node, struct slot *slot, int channel);
 void bounds_answered(struct world *world, struct node *node, struct slot *slot, int channel,
                      const struct evidence *evidence);

@@ -75,7 +75,7 @@ static void tally_add(struct tally *sum, const struct tally *part)
     sum->queries += part->queries;
     sum->virtual_ms += part->virtual_ms;
     tally_drained(sum, part->drained_ms, part->drained_percent);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < ROW_STATES; i++)
         sum->endings[i] += part->endings[i];
 }
 

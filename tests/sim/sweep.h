@@ -14,7 +14,7 @@ struct tally {
     int64_t drained_ms;  /* the longest after the faults */
     int drained_percent; /* of its bound, the largest share */
     uint64_t hash;
-    uint64_t endings[4]; /* by enum row_state */
+    uint64_t endings[ROW_STATES]; /* by enum row_state */
 };
 
 /* False when an invariant was broken; prints it. */

@@ -147,6 +147,10 @@ void timeline_track(struct world *world, int attempt)
     if (row->expires_at != NO_END)
         row->expires_at += row->created_at;
     row->due_at = row->created_at + prng_between(&world->prng, 0, 2000);
+    if (world->plan.policies[row->channel].by_message) {
+        mail_track(world, attempt);
+        return;
+    }
     for (int i = 0; i < world->plan.nodes; i++) {
         struct node *node = &world->nodes[i];
         if (!node->engine || node->stalled_until > world->now)
@@ -183,10 +187,10 @@ static void schedule_some(struct world *world, enum fault_family family, int mos
                        prng_between(&world->prng, 500, 40000));
 }
 
-static void schedule_windows(struct world *world, enum fault_family family, int64_t longest_ms,
-                             enum event_kind begin, enum event_kind end)
+static void schedule_windows(struct world *world, bool wanted, int64_t longest_ms, enum event_kind begin,
+                             enum event_kind end)
 {
-    if (!(world->plan.faults & family))
+    if (!wanted)
         return;
     for (int64_t left = prng_between(&world->prng, 1, 3); left > 0; left--) {
         int64_t at = any_time(world);
@@ -255,11 +259,14 @@ void timeline_make(struct world *world)
     schedule_some(world, FAULT_STALLS, 3, EVENT_STALL);
     schedule_some(world, FAULT_CONFIGURE, 6, EVENT_CONFIGURE);
     schedule_some(world, FAULT_STEER, 8, EVENT_STEER);
-    schedule_windows(world, FAULT_DATABASE_DOWN, 8000, EVENT_DATABASE_DOWN, EVENT_DATABASE_UP);
-    schedule_windows(world, FAULT_SCHEMA, 10000, EVENT_SCHEMA_BROKEN, EVENT_SCHEMA_MENDED);
+    schedule_windows(world, world->plan.faults & FAULT_DATABASE_DOWN, 8000, EVENT_DATABASE_DOWN,
+                     EVENT_DATABASE_UP);
+    schedule_windows(world, world->plan.faults & FAULT_SCHEMA, 10000, EVENT_SCHEMA_BROKEN,
+                     EVENT_SCHEMA_MENDED);
     schedule_outages(world);
     schedule_clock_steps(world);
     schedule_shop(world);
+    schedule_windows(world, world->plan.mail.outages, 8000, EVENT_BROKER_DOWN, EVENT_BROKER_UP);
     world_schedule(world, world->plan.faults_end_ms, EVENT_CALM, -1, 0, 0);
     for (int i = 0; i < world->plan.channels; i++)
         if (!world->plan.dead[i] && !world->plan.quiet[i])

@@ -58,6 +58,16 @@ int witness_find(const struct world *world, int attempt, uint32_t token)
     return grant;
 }
 
+int witness_find_parcel(const struct world *world, const struct node *node, int64_t parcel)
+{
+    const struct witness *witness = &world->witness;
+    for (int i = witness->grant_count - 1; i >= 0; i--)
+        if (witness->grants[i].parcel == parcel && witness->grants[i].node == node->index &&
+            witness->grants[i].life == node->life)
+            return i;
+    return -1;
+}
+
 /* ---- what it is told ---- */
 
 static struct grant *grant_add(struct witness *witness, int attempt)
@@ -93,6 +103,32 @@ void witness_granted(struct world *world, struct call *call, const struct row *r
     call->grants[call->count++] = world->witness.last_grant[attempt];
 }
 
+/* A message came to an engine. What it says of times is checked, not believed. */
+void witness_delivered(struct world *world, struct node *node, const struct lost_order *order)
+{
+    struct witness *witness = &world->witness;
+    int attempt = attempt_of(order);
+    const struct row *row = &world->ledger.rows[attempt];
+    struct grant *grant = grant_add(witness, attempt);
+    int64_t clock = ledger_clock(world);
+    grant->token = 0x80000000u | (uint32_t)(witness->grant_count - 1);
+    grant->chain = chain_of(order->token);
+    grant->parcel = order->attempt_id;
+    grant->claimed_us = order->claimed_us;
+    grant->left_ms = row->expires_at == NO_END ? NO_END : row->expires_at - clock;
+    grant->age_ms = clock - row->created_at;
+    grant->claimed_at = world->now;
+    grant->node = node->index;
+    grant->life = node->life;
+    grant->phase = order->phase;
+    grant->claims = order->claims;
+    grant->answers = order->answers;
+    trace_add(world, TRACE_GRANT, node->index, attempt, grant->token, grant->claims);
+    if (order->answers > witness->answers_given[attempt])
+        violate(world, INVARIANT_BURN, "a message says %d answers of attempt %d, which got %d",
+                order->answers, attempt, witness->answers_given[attempt]);
+}
+
 /* Not found is final past the end of life and its grace, on a channel where something was found lately. */
 static bool not_found_is_final(const struct world *world, const struct node *node, const struct grant *grant)
 {
@@ -119,16 +155,50 @@ void witness_answered(struct world *world, struct node *node, struct slot *slot,
         grant->final_not_found = not_found_is_final(world, node, grant);
 }
 
+/* The same message was delivered to somebody else, who was answered already. */
+bool witness_rivals(const struct world *world, const struct grant *grant)
+{
+    const struct grant *grants = world->witness.grants;
+    for (int i = world->witness.last_grant[grant->attempt]; i >= 0; i = grants[i].previous)
+        if (&grants[i] != grant && grants[i].chain == grant->chain &&
+            grants[i].claimed_us == grant->claimed_us && grants[i].answered)
+            return true;
+    return false;
+}
+
+/* Of a message: it, or what the broker delivered of it before. */
+static bool message_was_applied(const struct world *world, const struct grant *grant)
+{
+    const struct grant *grants = world->witness.grants;
+    for (int i = world->witness.last_grant[grant->attempt]; i >= 0; i = grants[i].previous)
+        if (grants[i].chain == grant->chain && grants[i].claimed_us == grant->claimed_us && grants[i].applied)
+            return true;
+    return false;
+}
+
+static int newest_claim(const struct world *world, int attempt)
+{
+    int grant = world->witness.last_grant[attempt];
+    while (grant >= 0 && world->witness.grants[grant].chain)
+        grant = world->witness.grants[grant].previous;
+    return grant;
+}
+
 void witness_applied(struct world *world, int attempt, uint32_t token)
 {
     int found = witness_find(world, attempt, token);
-    if (found < 0 || found != world->witness.last_grant[attempt])
+    struct grant *grant = found >= 0 ? &world->witness.grants[found] : NULL;
+    if (grant && grant->chain && message_was_applied(world, grant))
+        violate(world, INVARIANT_TWICE, "one message about attempt %d was settled twice", attempt);
+    else if (grant && grant->chain)
+        grant->applied = true;
+    else if (!grant || found != newest_claim(world, attempt))
         violate(world, INVARIANT_FENCE,
                 "attempt %d was changed under token %u, which is not of its newest claim", attempt, token);
-    else if (world->witness.grants[found].applied)
+    else if (grant->applied)
         violate(world, INVARIANT_TWICE, "attempt %d was settled twice under token %u", attempt, token);
     else
-        world->witness.grants[found].applied = true;
+        grant->applied = true;
 }
 
 static bool money_fits(const struct world *world, int order, int attempt)
@@ -208,9 +278,11 @@ void witness_crashed(struct world *world, const struct node *node)
 /* ---- after every event ---- */
 
 /* Somebody will still ask about the order, or a person will. */
-static bool keeps_order(const struct row *row)
+static bool keeps_order(const struct world *world, int attempt)
 {
-    return (row->state == ROW_LIVE && row->phase != PHASE_TAIL) || row->state == ROW_PARKED;
+    const struct row *row = &world->ledger.rows[attempt];
+    return (row->state == ROW_LIVE && row->phase != PHASE_TAIL) || row->state == ROW_PARKED ||
+           mail_open_letters(world, attempt) > 0;
 }
 
 /* A payer's money never goes out of sight. */
@@ -218,7 +290,8 @@ static void check_money(struct world *world, int attempt)
 {
     const struct row *row = &world->ledger.rows[attempt];
     const struct witness *witness = &world->witness;
-    if (row->state != ROW_GONE || !bank_paid(world, attempt))
+    bool gone = row->state == ROW_GONE || row->state == ROW_MAIL;
+    if (!gone || mail_letters(world, attempt) > 0 || !bank_paid(world, attempt))
         return;
     enum ending ending = witness->ending[attempt];
     enum status status = world->ledger.orders[row->order].status;
@@ -263,17 +336,18 @@ static void check_rows(struct world *world, bool here[ORDERS_MAX], bool tracked[
     witness->open_rows = 0;
     for (int i = 0; i < world->ledger.row_count; i++) {
         const struct row *row = &world->ledger.rows[i];
-        here[row->order] = here[row->order] || keeps_order(row);
+        here[row->order] = here[row->order] || keeps_order(world, i);
         tracked[row->order] = tracked[row->order] || row->state != ROW_NONE;
         check_money(world, i);
-        if (row->state == ROW_NONE || row->state == ROW_GONE)
+        bool waits = row->state == ROW_LIVE || mail_letters(world, i) > 0;
+        if (row->state == ROW_NONE || (row->state == ROW_GONE && !waits))
             continue;
         if (row->answers > witness->answers_given[i])
             violate(world, INVARIANT_BURN, "attempt %d has %d answers used up, and got %d", i, row->answers,
                     witness->answers_given[i]);
-        if (row->state != ROW_LIVE)
+        if (!waits)
             continue;
-        if (world->plan.starvation)
+        if (world->plan.starvation && row->state == ROW_LIVE)
             check_starvation(world, i);
         if (row_may_stay(world, i))
             continue;

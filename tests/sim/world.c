@@ -74,6 +74,7 @@ static void happen_calm(struct world *world)
 {
     world->act = ACT_CALM;
     world->ledger.down = world->ledger.broken = false;
+    mail_outage(world, false);
     for (int i = 0; i < world->plan.channels; i++)
         if (!world->plan.dead[i])
             world->bank.outage[i] = EVIDENCE_NONE;
@@ -131,6 +132,13 @@ static void happen_anywhere(struct world *world, const struct event *event)
                                                      ? (enum evidence_kind)event->extra
                                                      : EVIDENCE_NONE;
         break;
+    case EVENT_MAIL_ARRIVE:
+        mail_arrive(world, event->subject, event->extra);
+        break;
+    case EVENT_BROKER_DOWN:
+    case EVENT_BROKER_UP:
+        mail_outage(world, event->kind == EVENT_BROKER_DOWN && world->act == ACT_FAULTS);
+        break;
     case EVENT_SHOP_BEGIN:
         shop_begin(world, event->subject, event->extra);
         break;
@@ -182,6 +190,12 @@ static void happen_to_node(struct world *world, const struct event *event)
     case EVENT_REPLY:
         call_reply(world, &world->calls[event->subject]);
         break;
+    case EVENT_MAIL_REPLY:
+        mail_reply(world, event->subject);
+        break;
+    case EVENT_RING:
+        post_ring(world, node, event->extra);
+        break;
     default:
         node_wake(world, node);
         break;
@@ -202,6 +216,8 @@ static bool event_is_for_now(struct world *world, const struct event *event)
         meant = meant && (uint64_t)event->extra == node->wake;
     if (event->kind == EVENT_REPLY && !meant)
         world->calls[event->subject].pending--;
+    if (event->kind == EVENT_MAIL_REPLY && !meant)
+        mail_dropped(world, event->subject);
     if (!meant || node->stalled_until <= world->now || event->kind == EVENT_CRASH)
         return meant;
     struct event later = *event;
@@ -273,6 +289,7 @@ struct world *world_create(uint64_t seed, enum sabotage sabotage, bool print)
     for (int i = 0; i < NODES_MAX; i++)
         world->nodes[i].index = i, world->nodes[i].world = world;
     witness_init(world);
+    mailbox_enter(world);
     plan_make(world);
     timeline_make(world);
     return world;
@@ -281,7 +298,8 @@ struct world *world_create(uint64_t seed, enum sabotage sabotage, bool print)
 void world_destroy(struct world *world)
 {
     for (int i = 0; i < NODES_MAX; i++)
-        engine_destroy(world->nodes[i].engine);
+        node_end(world, &world->nodes[i]);
+    mailbox_destroy(world->mailbox);
     free(world->ledger.audits);
     free(world->witness.grants);
     free(world->heap);
