@@ -204,9 +204,17 @@ void daemon_beat_now(struct daemon *daemon)
         daemon_beat_start(daemon);
 }
 
+static void on_left(void *self)
+{
+    struct daemon *daemon = self;
+    daemon->left = true;
+}
+
 void daemon_beat_stop(struct daemon *daemon)
 {
     uv_timer_stop(&daemon->beat);
-    if (!daemon->alone)
-        store_leave(daemon->store);
+    if (daemon->alone)
+        daemon->left = true;
+    else
+        store_leave(daemon->store, on_left, daemon);
 }

@@ -41,6 +41,7 @@ struct daemon {
     bool fit;   /* verified, and its share is known: the engine may run */
     bool ready; /* told to systemd */
     bool stopping;
+    bool left;         /* the others share what it had, or could not be told */
     bool progress;     /* a line per second on stdout */
     bool beating;      /* an answer is under way */
     bool beats_seldom; /* asleep: there is nothing to tell ... */

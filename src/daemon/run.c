@@ -134,7 +134,7 @@ static void on_turn(uv_prepare_t *turn)
     int64_t now_ms = daemon_now_ms();
     int64_t next_ms = engine_advance(daemon->engine, now_ms);
     pool_flush(daemon->pool);
-    if (daemon->stopping && engine_is_idle(daemon->engine)) {
+    if (daemon->left && engine_is_idle(daemon->engine)) {
         uv_stop(&daemon->loop);
         return;
     }

@@ -81,7 +81,8 @@ struct heard {
  * that failed; FAILURE_SCHEMA: the schema is older than beating. Only without memory done is called from inside. */
 void store_beat(struct store *store, const char *version, int64_t period_ms, const char *lanes,
                 void (*done)(void *self, const struct heard *heard, enum failure failure), void *self);
-void store_leave(struct store *store);
+/* Takes this instance off the list; done comes whatever the answer. */
+void store_leave(struct store *store, void (*done)(void *self), void *self);
 /* Seals what can be sealed of the audit, piece by piece, until nothing is left. */
 void store_seal(struct store *store);
 /* Months ahead for query_log. */

@@ -32,6 +32,7 @@ struct talk {
     void (*backlog_done)(void *self, const struct backlog *found);
     void (*verify_done)(void *self, bool answered, const struct faults *faults);
     void (*beat_done)(void *self, const struct heard *heard, enum failure failure);
+    void (*leave_done)(void *self);
     void *self;
 };
 
@@ -169,10 +170,24 @@ void store_beat(struct store *store, const char *version, int64_t period_ms, con
     done(self, NULL, FAILURE_LATER);
 }
 
-void store_leave(struct store *store)
+static void on_left(void *self, const struct pg_answer *answer)
+{
+    struct talk talk = *(struct talk *)self;
+    free(self);
+    on_told(NULL, answer);
+    talk.leave_done(talk.self);
+}
+
+void store_leave(struct store *store, void (*done)(void *self), void *self)
 {
     const struct pg_value values[] = {pg_text(store_instance(store))};
-    tell(store, &statement_leave, values);
+    struct talk *talk = talk_make(self);
+    if (talk)
+        talk->leave_done = done;
+    if (talk && pg_call(store_talk_line(store), &statement_leave, values, on_left, talk) == 0)
+        return;
+    free(talk);
+    done(self);
 }
 
 /* A piece that was full has another one behind it. */
