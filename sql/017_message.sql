@@ -85,9 +85,10 @@ $$;
 
 -- ---- received ----
 
--- What the audit knows of messages: null where they were not settled yet. What was fenced, busy or halted was not.
+-- What the audit knows of messages: null where they were not settled yet. What was fenced, busy or halted was not. goes_on:
+-- that was put off, and by which question, so that another message follows.
 CREATE FUNCTION messages_recorded(p_order_no text[], p_token uuid[], p_claimed_us bigint[])
-RETURNS TABLE (place integer, attempt_id bigint)
+RETURNS TABLE (place integer, attempt_id bigint, request_id text, goes_on boolean)
 LANGUAGE plpgsql STABLE ROWS 500 SET search_path = pg_catalog, makegood, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 SET plan_cache_mode = force_generic_plan
@@ -95,20 +96,26 @@ AS $$
 #variable_conflict use_column
 BEGIN
   RETURN QUERY
-  SELECT m.place, (SELECT q.attempt_id FROM query_log AS q
-                   WHERE q.order_no = m.order_no
-                     AND q.claimed_at = 'epoch'::timestamptz + m.claimed_us * interval '1 microsecond'
-                     AND q.token = m.token AND q.outcome NOT IN ('fenced', 'busy') AND q.rule <> 'halted'
-                   LIMIT 1)
+  SELECT m.place, q.attempt_id, coalesce(q.request_id, ''),
+         q.verdict IN ('retry', 'close', 'closed') AND q.outcome IN ('applied', 'already')
   FROM (SELECT generate_subscripts(p_order_no, 1) AS place, unnest(p_order_no) AS order_no, unnest(p_token) AS token,
-               unnest(p_claimed_us) AS claimed_us) AS m;
+               unnest(p_claimed_us) AS claimed_us) AS m
+  LEFT JOIN LATERAL (SELECT q.attempt_id, q.request_id, q.verdict, q.outcome FROM query_log AS q
+                     WHERE q.order_no = m.order_no
+                       AND q.claimed_at = 'epoch'::timestamptz + m.claimed_us * interval '1 microsecond'
+                       AND q.token = m.token AND q.outcome NOT IN ('fenced', 'busy') AND q.rule <> 'halted'
+                     LIMIT 1) AS q ON true;
 END
 $$;
 
--- Of messages that were just received: what the order row says, and whether nothing is left to be done: it was settled or
--- continued already, or the shop's own word was there first. A payment of another channel is not that word.
-CREATE FUNCTION look_messages(p_order_no text[], p_channel text[], p_token uuid[], p_claimed_us bigint[])
-RETURNS TABLE (place integer, done boolean, amount_minor bigint, currency text)
+-- Of messages that were just received: what the order row says, and what is to be done.
+--   done  nothing: it was settled or continued already, or the shop's own word was there first, or it never counted. A payment
+--         of another channel is not that word, nor is any where the shop tells attempts apart.
+--   wait  nothing yet: a message counts once the step that wrote it (p_before_us, 0 for the shop's, and p_before_request) is
+--         recorded, and if that was the question which is recorded. Two deliveries of one message write two, and one counts.
+CREATE FUNCTION look_messages(p_order_no text[], p_channel text[], p_attempt_name text[], p_token uuid[],
+                              p_claimed_us bigint[], p_before_us bigint[], p_before_request text[])
+RETURNS TABLE (place integer, look text, amount_minor bigint, currency text)
 LANGUAGE plpgsql SECURITY DEFINER ROWS 500 SET search_path = pg_catalog, makegood, pg_temp
 SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
@@ -118,12 +125,17 @@ DECLARE
 BEGIN
   SELECT m.* INTO STRICT shop FROM mapping AS m;
   RETURN QUERY
-  SELECT r.place, r.attempt_id IS NOT NULL
-                  OR coalesce(o.status = ANY (shop.refunded_here)
-                              OR (o.status = ANY (shop.paid_here)
-                                  AND (NOT shop.has_channel OR o.channel IS NOT DISTINCT FROM p_channel[r.place])), false),
+  SELECT r.place,
+         CASE WHEN r.attempt_id IS NOT NULL OR o.status = ANY (shop.refunded_here)
+                   OR (o.status = ANY (shop.paid_here) AND p_attempt_name[r.place] = ''
+                       AND (NOT shop.has_channel OR o.channel IS NOT DISTINCT FROM p_channel[r.place])) THEN 'done'
+              WHEN p_before_us[r.place] = 0 THEN 'ask'
+              WHEN b.attempt_id IS NULL THEN 'wait'
+              WHEN b.goes_on AND b.request_id = p_before_request[r.place] THEN 'ask'
+              ELSE 'done' END,
          o.amount_minor, o.currency
   FROM messages_recorded(p_order_no, p_token, p_claimed_us) AS r
+  JOIN messages_recorded(p_order_no, p_token, p_before_us) AS b ON b.place = r.place
   LEFT JOIN order_look(p_order_no) AS o ON o.order_no = p_order_no[r.place]
   ORDER BY r.place;
 END
@@ -207,13 +219,15 @@ BEGIN
       ARRAY(SELECT moment + remaining * interval '1 millisecond' FROM unnest(p_left_ms) AS remaining),
       p_phase_before, p_token) AS t
   )
-  SELECT array_agg(coalesce(t.attempt_id, nextval('lost_order_attempt_id_seq')) ORDER BY m.place),
-         array_agg(t.attempt_id) FILTER (WHERE NOT t.is_net)
+  SELECT array_agg(t.attempt_id ORDER BY m.place), array_agg(t.attempt_id) FILTER (WHERE NOT t.is_net)
   INTO ids, entered
   FROM generate_subscripts(p_order_no, 1) AS m (place) LEFT JOIN taken AS t ON t.place = m.place;
 
-  -- Another statement: whoever held such a row until now has committed, and is seen.
-  ids := ARRAY(SELECT coalesce(r.attempt_id, ids[r.place])
+  -- Another statement: whoever held such a row until now has committed, and is seen. What this question has settled already
+  -- is told again; what another one has settled, or another daemon holds, finds no row: fenced, and audited.
+  ids := ARRAY(SELECT coalesce(CASE WHEN r.attempt_id IS NULL THEN ids[r.place]
+                                    WHEN r.request_id = coalesce(p_request_id[r.place], '') THEN r.attempt_id END,
+                               nextval('lost_order_attempt_id_seq'))
                FROM messages_recorded(p_order_no, p_token, p_claimed_us) AS r ORDER BY r.place);
   RETURN QUERY
   SELECT s.place, s.upto, s.outcome, s.reason
@@ -223,11 +237,11 @@ BEGIN
               p_detail) AS s;
 
   DELETE FROM lost_order AS l WHERE l.attempt_id = ANY (entered);
-  IF cardinality(nets) > 0 THEN
+  IF cardinality(nets) > 0 THEN -- an order that was closed stays closed
     UPDATE lost_order AS l
-    SET due_at = n.due_at, token = n.token, phase = n.phase, claims = n.claims, answers = n.answers, errors = n.errors,
-        unknowns = n.unknowns
-    FROM unnest(nets) AS n WHERE l.attempt_id = n.attempt_id AND l.attempt_id = ANY (ids);
+    SET due_at = n.due_at, token = n.token, claims = n.claims, answers = n.answers, errors = n.errors,
+        unknowns = n.unknowns, phase = CASE WHEN l.phase = 'tail' AND l.token IS NULL THEN l.phase ELSE n.phase END
+    FROM unnest(nets) AS n WHERE l.attempt_id = n.attempt_id AND (l.token = ANY (p_token) OR l.attempt_id = ANY (ids));
   END IF;
 END
 $$;
@@ -243,7 +257,8 @@ AS $$
 $$;
 
 GRANT EXECUTE ON FUNCTION
-  look_messages(text[], text[], uuid[], bigint[]), message_unread(text, text, text),
+  look_messages(text[], text[], text[], uuid[], bigint[], bigint[], text[]),
+  message_unread(text, text, text),
   settle_messages(text, uuid[], bigint[], text[], text[], text[], text[], text[], text[], bigint[], text[], boolean[],
                   integer[], integer[], integer[], text[], boolean[], bigint[], text[], text[], text[], text[], integer[],
                   integer[], text[], text[], text[], boolean[], text[], text[], text[], bigint[], text[], bigint[], bigint[],

@@ -27,6 +27,7 @@ enum source_kind {
 ENUM_DECLARE(source_kind)
 
 struct batch;
+struct lost_order;
 
 struct claim_want {
     const char *channel;
@@ -38,6 +39,8 @@ struct source {
     void (*claim)(void *self, const struct claim_want *wants, int count, int64_t lease_ms);
     void (*settle)(void *self, struct batch *batch);
     void (*release)(void *self, struct batch *batch);
+    /* An order of a claim, for which there is no slot or no channel any more. NULL: it is left to its lease. */
+    void (*refuse)(void *self, const struct lost_order *order);
 };
 
 #endif

@@ -184,8 +184,7 @@ static int lanes_drawing(const struct engine *engine, enum source_kind kind)
 /* Fills the feed's wants: every lane gets at most its share of what is left of one batch. */
 static int wants_gather(struct engine *engine, struct feed *feed, bool polling, int64_t now_ms)
 {
-    int free_slots = engine->lists[JOB_FREE].count;
-    int budget = free_slots < engine->config.batch_size ? free_slots : engine->config.batch_size;
+    int budget = (int)smaller(engine->lists[JOB_FREE].count, engine->config.batch_size);
     int count = 0;
     int lanes_left = lanes_drawing(engine, feed->kind);
     struct lane *start = feed->first_to_want ? feed->first_to_want : engine->lanes;
@@ -241,12 +240,15 @@ static void job_park_as_crashing(struct engine *engine, struct job *job, int64_t
     job_move(engine, job, JOB_ANSWERED);
 }
 
-/* An order of a channel that went meanwhile, or beyond what was asked for, is left to its lease. */
+/* An order of a channel that went meanwhile, or for which the other source took the last slot, is refused. */
 static void order_take(struct engine *engine, struct feed *feed, const struct lost_order *order,
                        int64_t now_ms)
 {
     struct lane *lane = lane_find(engine, order->channel);
     struct job *job = engine->lists[JOB_FREE].first;
+    const struct source *source = &engine->world.sources[feed->kind];
+    if ((!lane || !job) && source->refuse)
+        source->refuse(engine->self, order);
     if (!lane || !job)
         return;
     lane->draws[feed->kind].got++;

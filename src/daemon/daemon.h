@@ -80,6 +80,7 @@ int daemon_post_create(struct daemon *daemon);
 void daemon_post_claim(void *self, const struct claim_want *wants, int count, int64_t lease_ms);
 void daemon_post_settle(void *self, struct batch *batch);
 void daemon_post_release(void *self, struct batch *batch);
+void daemon_post_refuse(void *self, const struct lost_order *order);
 
 /* fit.c */
 void daemon_verify(struct daemon *daemon);

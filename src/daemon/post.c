@@ -28,6 +28,12 @@ void daemon_post_release(void *self, struct batch *batch)
     broker_release(daemon->broker, batch);
 }
 
+void daemon_post_refuse(void *self, const struct lost_order *order)
+{
+    struct daemon *daemon = self;
+    broker_refuse(daemon->broker, order);
+}
+
 /* --- what happened ------------------------------------------------------------------------------------------- */
 
 static const char *topic_of(void *self, const char *channel)

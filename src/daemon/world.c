@@ -65,8 +65,9 @@ static void world_note(void *self, const struct note *note)
 }
 
 const struct engine_world daemon_world = {
-    .sources = {[SOURCE_TABLE] = {world_claim, world_settle, world_release},
-                [SOURCE_BROKER] = {daemon_post_claim, daemon_post_settle, daemon_post_release}},
+    .sources = {[SOURCE_TABLE] = {world_claim, world_settle, world_release, NULL},
+                [SOURCE_BROKER] = {daemon_post_claim, daemon_post_settle, daemon_post_release,
+                                   daemon_post_refuse}},
     .ask = world_ask,
     .note = world_note};
 

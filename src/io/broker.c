@@ -9,61 +9,8 @@
 #include "io/broker_inner.h"
 #include "io/clock.h"
 
-#define EARLY_MS 1500 /* due so much later than it came: it is on its way by hops */
-
-/* --- messages that are with us -------------------------------------------------------------------------- */
-
-struct parcelled *parcelled_find(struct broker *broker, int64_t attempt_id)
-{
-    int place = (int)(attempt_id & 0xffffff);
-    struct parcelled *found = place < broker->place_count ? broker->places[place] : NULL;
-    return found && found->turn == (uint32_t)(attempt_id >> 24) ? found : NULL;
-}
-
-void parcelled_free(struct broker *broker, int64_t attempt_id)
-{
-    struct parcelled *found = parcelled_find(broker, attempt_id);
-    if (found)
-        broker->places[attempt_id & 0xffffff] = NULL;
-    free(found);
-}
-
-/* The same message once more: it waits, and when it comes again the audit knows it. */
-static bool is_with_us(const struct broker *broker, const struct lost_order *order)
-{
-    for (int i = 0; i < broker->place_count; i++) {
-        const struct parcelled *other = broker->places[i];
-        if (other && other->due_us == order->claimed_us && strcmp(other->chain, order->token) == 0 &&
-            other->until_ms > clock_ms())
-            return true;
-    }
-    return false;
-}
-
-/* A place whose message is no longer ours is free as well. Negative: there is none. */
-static int64_t parcelled_make(struct broker *broker, const struct mq_message *message,
-                              const struct letter *letter)
-{
-    int place = 0;
-    while (place < broker->place_count && broker->places[place] &&
-           broker->places[place]->until_ms > clock_ms())
-        place++;
-    struct parcelled *made = place < broker->place_count ? calloc(1, sizeof(*made)) : NULL;
-    if (!made)
-        return -1;
-    free(broker->places[place]);
-    broker->places[place] = made;
-    *made = (struct parcelled){.due_us = letter->order.claimed_us,
-                               .created_ms = letter->created_ms,
-                               .expires_ms = letter->expires_ms,
-                               .until_ms = clock_ms() + broker->options.mq.invisible_ms,
-                               .turn = ++broker->turns};
-    snprintf(made->topic, sizeof(made->topic), "%s", message->topic);
-    snprintf(made->id, sizeof(made->id), "%s", message->id);
-    snprintf(made->handle, sizeof(made->handle), "%s", message->handle);
-    memcpy(made->chain, letter->order.token, sizeof(made->chain));
-    return (int64_t)made->turn << 24 | place;
-}
+#define WAITS_MOST 5    /* deliveries of a message that is waited for */
+#define EARLY_MS   1500 /* due so much later than it came: it is on its way by hops */
 
 /* --- small services ------------------------------------------------------------------------------------- */
 
@@ -81,6 +28,11 @@ static void on_acknowledged(void *self, enum mq_result result, const char *reaso
     struct broker *broker = self;
     broker->messages[MESSAGE_ACKNOWLEDGED] += result == MQ_OK;
     broker_refused(broker, "acknowledge", result, reason);
+}
+
+static void on_returned(void *self, enum mq_result result, const char *reason)
+{
+    broker_refused(self, "return", result, reason);
 }
 
 const char *message_fate_text(enum message_fate fate)
@@ -119,18 +71,56 @@ void broker_id(const char *chain, int64_t due_us, int64_t deliver_ms, char out[M
 
 /* --- the claim ------------------------------------------------------------------------------------------ */
 
+/* One order less is wanted of its channel. */
+static bool want_take(struct broker *broker, const char *channel)
+{
+    for (int i = 0; i < broker->want_count; i++)
+        if (broker->wants[i].limit > 0 && strcmp(broker->wants[i].channel, channel) == 0)
+            return broker->wants[i].limit-- > 0;
+    return false;
+}
+
+/* The claim's orders, out of those that are ready. The others wait for the next one, as long as they are ours. */
+static int ready_hand_on(struct broker *broker)
+{
+    int handed_on = 0, left = 0;
+    for (int i = 0; i < broker->ready_count; i++) {
+        const struct lost_order *order = &broker->ready[i];
+        struct parcelled *message = parcelled_find(broker, order->attempt_id);
+        if (parcelled_is_over(message))
+            continue;
+        if (want_take(broker, order->channel)) {
+            message->handed_on = true;
+            broker->handed_on[handed_on++] = *order;
+        } else {
+            memmove(&broker->ready[left++], order, sizeof(*order));
+        }
+    }
+    broker->ready_count = left;
+    return handed_on;
+}
+
+/* Those that are not ours any more make room. */
+static void ready_add(struct broker *broker, const struct lost_order *order)
+{
+    int left = 0;
+    for (int i = 0; broker->ready_count == broker->place_count && i < broker->ready_count; i++)
+        if (!parcelled_is_over(parcelled_find(broker, broker->ready[i].attempt_id)))
+            memmove(&broker->ready[left++], &broker->ready[i], sizeof(*order));
+    broker->ready_count = broker->ready_count == broker->place_count ? left : broker->ready_count;
+    broker->ready[broker->ready_count++] = *order;
+}
+
 static void claim_answer(struct broker *broker)
 {
-    if (!broker->claiming || (broker->ready_count == 0 && broker->receptions > 0))
+    int count = broker->claiming ? ready_hand_on(broker) : 0;
+    if (!broker->claiming || (count == 0 && broker->receptions > 0))
         return;
-    int count = broker->ready_count;
-    bool failed = broker->failed && count == 0;
     broker->claiming = false;
-    broker->ready_count = 0;
-    if (failed)
+    if (count == 0 && broker->failed)
         broker->events.claim_failed(broker->self);
     else
-        broker->events.claimed(broker->self, broker->ready, count);
+        broker->events.claimed(broker->self, broker->handed_on, count);
 }
 
 static void on_soon(uv_timer_t *timer)
@@ -145,20 +135,6 @@ void broker_ring(struct broker *broker)
     uv_timer_start(&broker->soon, on_soon, 1, 0);
 }
 
-static bool ready_add(struct broker *broker, const struct lost_order *order)
-{
-    if (broker->ready_count == broker->ready_room) {
-        int room = broker->ready_room ? broker->ready_room * 2 : 64;
-        struct lost_order *ready = realloc(broker->ready, (size_t)room * sizeof(*ready));
-        if (!ready)
-            return false;
-        broker->ready = ready;
-        broker->ready_room = room;
-    }
-    broker->ready[broker->ready_count++] = *order;
-    return true;
-}
-
 /* --- a reception ---------------------------------------------------------------------------------------- */
 
 /* What one receive brought, until the database has told of it. */
@@ -166,6 +142,7 @@ struct reception {
     struct broker *broker;
     int topic; /* its place in the options */
     struct lost_order orders[RECEIVE_MAX];
+    struct step before[RECEIVE_MAX];
     int count;
 };
 
@@ -178,19 +155,48 @@ static void reception_end(struct reception *reception)
     claim_answer(broker);
 }
 
+/* The step that wrote it ought to be recorded by now: it was lost, and this message may be all that is left. It is asked
+ * about like a first one. */
+static bool waited_enough(struct lost_order *order)
+{
+    if (order->claims <= WAITS_MOST)
+        return false;
+    order->phase = PHASE_OPEN;
+    order->claims = 1;
+    return true;
+}
+
 /* An order that the shop does not know is asked about by the message's word; settling parks it. */
 static void order_hand_on(struct broker *broker, struct lost_order *order, const struct looked *looked)
 {
-    struct parcelled *message = parcelled_find(broker, order->attempt_id);
-    broker->messages[MESSAGE_RECOGNISED] += looked->done;
-    if (looked->done && message)
+    const struct parcelled *message = parcelled_find(broker, order->attempt_id);
+    if (parcelled_is_over(message))
+        return;
+    bool done = looked->look == LOOK_DONE;
+    bool early = looked->look == LOOK_WAIT && !waited_enough(order);
+    broker->messages[MESSAGE_RECOGNISED] += done;
+    if (done)
         broker_ack(broker, message->topic, message->id, message->handle);
+    if (early)
+        rocketmq_return(broker->mq, message->topic, message->id, message->handle, AGAIN_MS, on_returned,
+                        broker);
+    if (done || early) {
+        parcelled_free(broker, order->attempt_id);
+        return;
+    }
     if (looked->known) {
         order->amount_minor = looked->amount_minor;
         memcpy(order->currency, looked->currency, sizeof(order->currency));
     }
-    if (looked->done || !ready_add(broker, order))
-        parcelled_free(broker, order->attempt_id);
+    ready_add(broker, order);
+}
+
+/* For the next claim, as long as it is ours. */
+void broker_refuse(struct broker *broker, const struct lost_order *order)
+{
+    struct parcelled *message = parcelled_find(broker, order->attempt_id);
+    message->handed_on = false;
+    ready_add(broker, order);
 }
 
 /* Without an answer they come again when their time with us is over. */
@@ -260,8 +266,9 @@ static void message_forward(struct broker *broker, const struct mq_message *mess
     const struct lost_order *order = &letter->order;
     char body[LETTER_BYTES], id[MESSAGE_ID_BYTES];
     struct riddle *hop = calloc(1, sizeof(*hop));
-    size_t length = letter_write(letter, order->phase, order->answers, order->errors, order->unknowns,
-                                 order->claimed_us, body);
+    struct letter again = *letter;
+    again.order.claims--;
+    size_t length = letter_write(&again, body);
     if (!hop || length == 0) {
         free(hop);
         return;
@@ -281,6 +288,7 @@ static void message_forward(struct broker *broker, const struct mq_message *mess
 static void message_take(struct reception *reception, const struct mq_message *message)
 {
     struct broker *broker = reception->broker;
+    struct parcelled *same;
     struct letter letter;
     char why[LETTER_WHY_BYTES];
     int64_t now_ms = clock_wall_ms();
@@ -296,10 +304,14 @@ static void message_take(struct reception *reception, const struct mq_message *m
         message_keep(broker, message, &letter, why);
     } else if (letter.order.claimed_us / 1000 > now_ms + EARLY_MS) {
         message_forward(broker, message, &letter);
-    } else if (!is_with_us(broker, &letter.order)) {
+    } else if ((same = parcelled_same(broker, &letter))) {
+        parcelled_stamp(broker, same, message);
+    } else {
         letter.order.attempt_id = parcelled_make(broker, message, &letter);
-        if (letter.order.attempt_id >= 0)
-            reception->orders[reception->count++] = letter.order;
+        if (letter.order.attempt_id < 0)
+            return;
+        reception->before[reception->count] = letter.before;
+        reception->orders[reception->count++] = letter.order;
     }
 }
 
@@ -314,7 +326,8 @@ static void on_received(void *self, enum mq_result result, const char *reason,
     for (int i = 0; i < count; i++)
         message_take(reception, &messages[i]);
     if (reception->count > 0)
-        store_look(broker->store, reception->orders, reception->count, on_looked, reception);
+        store_look(broker->store, reception->orders, reception->before, reception->count, on_looked,
+                   reception);
     else
         reception_end(reception);
 }
@@ -344,12 +357,27 @@ static int topic_wants(struct broker *broker, const char *topic, const struct cl
     return sum;
 }
 
+static bool wants_keep(struct broker *broker, const struct claim_want *wants, int count)
+{
+    if (count > broker->want_room) {
+        struct claim_want *room = realloc(broker->wants, (size_t)count * sizeof(*room));
+        broker->want_count = 0;
+        if (!room)
+            return false;
+        broker->wants = room;
+        broker->want_room = count;
+    }
+    memcpy(broker->wants, wants, (size_t)count * sizeof(*wants));
+    broker->want_count = count;
+    return true;
+}
+
 /* A topic's reception that still waits since an earlier claim serves this one. */
 void broker_claim(struct broker *broker, const struct claim_want *wants, int count)
 {
     const char *const *topics = broker->options.mq.topics;
     broker->claiming = true;
-    broker->failed = !rocketmq_is_up(broker->mq);
+    broker->failed = !wants_keep(broker, wants, count) || !rocketmq_is_up(broker->mq);
     for (int i = 0; topics[i] && !broker->failed; i++) {
         int limit = broker->receiving[i] ? 0 : topic_wants(broker, topics[i], wants, count);
         if (limit > 0)
@@ -386,6 +414,8 @@ static void broker_free(struct broker *broker)
     free(broker->places);
     free(broker->receiving);
     free(broker->ready);
+    free(broker->handed_on);
+    free(broker->wants);
     free(broker);
 }
 
@@ -409,7 +439,9 @@ int broker_create(struct broker **out, uv_loop_t *loop, struct store *store,
     broker->place_count = options->in_flight * 2; /* those that are being looked up as well */
     broker->places = calloc((size_t)broker->place_count, sizeof(struct parcelled *));
     broker->receiving = calloc(topics_count(options->mq.topics), sizeof(bool));
-    if (!broker->places || !broker->receiving ||
+    broker->ready = calloc((size_t)broker->place_count, sizeof(struct lost_order));
+    broker->handed_on = calloc((size_t)broker->place_count, sizeof(struct lost_order));
+    if (!broker->places || !broker->receiving || !broker->ready || !broker->handed_on ||
         rocketmq_create(&broker->mq, loop, &options->mq, &mq_events, broker) < 0) {
         broker_free(broker);
         return -ENOMEM;

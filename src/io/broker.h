@@ -64,6 +64,8 @@ void broker_settle(struct broker *broker, struct batch *batch);
 /* To be told of each batch of messages that the store has settled. */
 void broker_settled(struct broker *broker, const struct batch *batch, const enum outcome *outcomes);
 void broker_release(struct broker *broker, struct batch *batch);
+/* One of a claim that the engine could not take: it goes with the next one. */
+void broker_refuse(struct broker *broker, const struct lost_order *order);
 void broker_look(const struct broker *broker, struct broker_view *out);
 
 #endif

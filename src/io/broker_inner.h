@@ -12,10 +12,12 @@ struct parcelled {
     char handle[HANDLE_BYTES];
     char chain[TOKEN_BYTES];
     int64_t due_us;
+    struct step before;
     int64_t created_ms, expires_ms;
     int64_t next_us;  /* when the next one is due, once that was decided; 0: not yet */
     int64_t until_ms; /* by our clock, not ours any more after that */
     uint32_t turn;    /* of the place: old numbers find nothing */
+    bool handed_on;   /* to the engine, which gives it back: the place is not free before that */
 };
 
 /* A batch whose next messages are on their way. */
@@ -27,7 +29,8 @@ struct dispatch {
     bool over; /* to be ended from the loop */
 };
 
-#define DISPATCHES_MAX 8 /* the engine has fewer batches under way */
+#define AGAIN_MS       10000 /* what is given back unasked comes again after so long */
+#define DISPATCHES_MAX 8     /* the engine has fewer batches under way */
 
 struct broker {
     uv_loop_t *loop;
@@ -41,8 +44,11 @@ struct broker {
     struct parcelled **places;
     int place_count;
     uint32_t turns;
-    struct lost_order *ready; /* looked at, not claimed yet */
-    int ready_count, ready_room;
+    struct lost_order *ready; /* looked at, not claimed yet: at most as many as there are places */
+    int ready_count;
+    struct lost_order *handed_on; /* with the claim that is being answered */
+    struct claim_want *wants;     /* of the claim under way */
+    int want_count, want_room;
     bool claiming;
     bool failed;     /* something of the claim under way did */
     int receptions;  /* under way ... */
@@ -52,10 +58,15 @@ struct broker {
 };
 
 void broker_ring(struct broker *broker);
+/* broker_parcel.c */
+struct parcelled *parcelled_find(struct broker *broker, int64_t attempt_id);
+struct parcelled *parcelled_same(const struct broker *broker, const struct letter *letter);
+int64_t parcelled_make(struct broker *broker, const struct mq_message *message, const struct letter *letter);
+void parcelled_stamp(struct broker *broker, struct parcelled *parcelled, const struct mq_message *message);
+bool parcelled_is_over(const struct parcelled *parcelled);
+void parcelled_free(struct broker *broker, int64_t attempt_id);
 /* broker_settle.c */
 void dispatches_end(struct broker *broker);
-struct parcelled *parcelled_find(struct broker *broker, int64_t attempt_id);
-void parcelled_free(struct broker *broker, int64_t attempt_id);
 /* A refusal is told once. */
 void broker_refused(struct broker *broker, const char *what, enum mq_result result, const char *reason);
 /* Acknowledged, whatever comes of it: at worst it comes again. */

@@ -7,8 +7,6 @@
 #include "io/broker_inner.h"
 #include "io/clock.h"
 
-#define AGAIN_MS 10000 /* what is given back unasked comes again after so long */
-
 static void dispatch_end(struct dispatch *dispatch)
 {
     struct broker *broker = dispatch->broker;
@@ -59,7 +57,11 @@ static bool job_goes_on(const struct job *job)
 static struct letter letter_of(const struct job *job, const struct parcelled *message)
 {
     return (struct letter){
-        .order = job->order, .created_ms = message->created_ms, .expires_ms = message->expires_ms};
+        .order = job->order,
+        .before = message->before,
+        .created_ms = message->created_ms,
+        .expires_ms = message->expires_ms,
+    };
 }
 
 static void letter_send(struct dispatch *dispatch, const char *topic, const struct lost_order *order,
@@ -87,8 +89,15 @@ static void next_send(struct dispatch *dispatch, const struct job *job, struct p
     char body[LETTER_BYTES];
     if (!message->next_us)
         message->next_us = next_due_us(message, verdict->due_in_ms);
-    size_t length = letter_write(&letter, verdict->phase, verdict->answers, verdict->errors,
-                                 verdict->unknowns, message->next_us, body);
+    letter.before.due_us = message->due_us;
+    memcpy(letter.before.request_id, job->evidence.request_id, sizeof(letter.before.request_id));
+    letter.order.claimed_us = message->next_us;
+    letter.order.phase = verdict->phase;
+    letter.order.answers = verdict->answers;
+    letter.order.errors = verdict->errors;
+    letter.order.unknowns = verdict->unknowns;
+    letter.order.claims = 0;
+    size_t length = letter_write(&letter, body);
     dispatch->failed = dispatch->failed || length == 0;
     if (length > 0)
         letter_send(dispatch, message->topic, &job->order, body, length, message->next_us,
@@ -111,7 +120,8 @@ void broker_settle(struct broker *broker, struct batch *batch)
     struct dispatch *dispatch = dispatch_make(broker, batch);
     for (int i = 0; i < batch->count; i++) {
         struct parcelled *message = parcelled_find(broker, batch->jobs[i]->order.attempt_id);
-        if (message && job_goes_on(batch->jobs[i]))
+        assert(message && "what is with the engine is with us");
+        if (job_goes_on(batch->jobs[i]))
             next_send(dispatch, batch->jobs[i], message);
     }
     if (dispatch->left == 1 && !dispatch->failed)
@@ -120,15 +130,16 @@ void broker_settle(struct broker *broker, struct batch *batch)
         dispatch_count(dispatch);
 }
 
-/* What was fenced comes again, and what is busy is settled again. */
+/* What was fenced comes again, and so does what was busy to the end; what is busy is settled again. */
 void broker_settled(struct broker *broker, const struct batch *batch, const enum outcome *outcomes)
 {
     for (int i = 0; i < batch->count; i++) {
         int64_t number = batch->jobs[i]->order.attempt_id;
         struct parcelled *message = parcelled_find(broker, number);
-        if (!message || outcomes[i] == OUTCOME_BUSY)
+        bool busy = outcomes[i] == OUTCOME_BUSY;
+        if (!message || (busy && !batch->jobs[i]->last))
             continue;
-        if (outcomes[i] != OUTCOME_FENCED)
+        if (!busy && outcomes[i] != OUTCOME_FENCED)
             broker_ack(broker, message->topic, message->id, message->handle);
         parcelled_free(broker, number);
     }
@@ -162,8 +173,8 @@ static void job_give_back(struct dispatch *dispatch, const struct job *job, cons
     char body[LETTER_BYTES], id[MESSAGE_ID_BYTES];
     int64_t deliver_ms = clock_wall_ms() + AGAIN_MS;
     struct comeback *comeback = calloc(1, sizeof(*comeback));
-    size_t length = letter_write(&letter, order->phase, order->answers, order->errors, order->unknowns,
-                                 order->claimed_us, body);
+    letter.order.claims--; /* this delivery asked nothing */
+    size_t length = letter_write(&letter, body);
     if (!comeback || length == 0) {
         free(comeback); /* its time with us ends */
         return;

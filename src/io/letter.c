@@ -9,6 +9,8 @@
 
 #include "io/uuid.h"
 
+#define CLAIMS_MOST 1000000
+
 static bool wrong(char why[LETTER_WHY_BYTES], const char *sentence)
 {
     snprintf(why, LETTER_WHY_BYTES, "%s", sentence);
@@ -97,8 +99,18 @@ static bool data_take(const json_t *json, struct lost_order *order)
     return true;
 }
 
-static bool stand_take(const json_t *json, const struct postmark *postmark, struct lost_order *order)
+/* Deliveries of this message, and of those that were given back before it. */
+static bool claims_take(const json_t *json, const struct postmark *postmark, struct lost_order *order)
 {
+    int64_t before;
+    bool good = number_take(json, "claims", 0, CLAIMS_MOST, 0, &before);
+    order->claims = (int)before + (postmark->deliveries > 0 ? postmark->deliveries : 1);
+    return good;
+}
+
+static bool stand_take(const json_t *json, const struct postmark *postmark, struct letter *letter)
+{
+    struct lost_order *order = &letter->order;
     char phase[16];
     if (!text_take(json, "chain", order->token, sizeof(order->token)) ||
         !text_take(json, "phase", phase, sizeof(phase)))
@@ -110,8 +122,10 @@ static bool stand_take(const json_t *json, const struct postmark *postmark, stru
     int64_t due_ms = postmark->deliver_ms ? postmark->deliver_ms : postmark->born_ms;
     return uuid_parse(order->token, bytes) && (!phase[0] || phase_parse(phase, &order->phase)) &&
            count_take(json, "answers", &order->answers) && count_take(json, "errors", &order->errors) &&
-           count_take(json, "unknowns", &order->unknowns) &&
-           number_take(json, "due_us", 1, INT64_MAX / 4, due_ms * 1000, &order->claimed_us);
+           count_take(json, "unknowns", &order->unknowns) && claims_take(json, postmark, order) &&
+           number_take(json, "due_us", 1, INT64_MAX / 4, due_ms * 1000, &order->claimed_us) &&
+           number_take(json, "before_us", 0, INT64_MAX / 4, 0, &letter->before.due_us) &&
+           text_take(json, "before_request", letter->before.request_id, sizeof(letter->before.request_id));
 }
 
 static bool times_take(const json_t *json, const struct postmark *postmark, struct letter *out)
@@ -140,8 +154,8 @@ static bool json_take(const json_t *json, const struct postmark *postmark, struc
         return wrong(why, "amount_minor is missing, or no whole number above zero");
     if (!data_take(json, &out->order))
         return wrong(why, "channel_data is no JSON object, or longer than 1000 bytes");
-    if (!stand_take(json, postmark, &out->order))
-        return wrong(why, "chain, due_us, phase or a counter is not what makegood writes");
+    if (!stand_take(json, postmark, out))
+        return wrong(why, "chain, due_us, before, phase or a counter is not what makegood writes");
     if (!times_take(json, postmark, out))
         return wrong(why, "created_at_ms or expires_at_ms is no time in milliseconds since 1970");
     return true;
@@ -152,7 +166,6 @@ bool letter_read(const void *text, size_t length, const struct postmark *postmar
 {
     json_error_t error;
     memset(out, 0, sizeof(*out));
-    out->order.claims = postmark->deliveries > 0 ? postmark->deliveries : 1;
     if (length > LETTER_BYTES)
         return wrong(why, "it is longer than 8 KiB");
     json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
@@ -169,17 +182,20 @@ static void text_put(json_t *json, const char *key, const char *text)
         json_object_set_new(json, key, json_string(text));
 }
 
-size_t letter_write(const struct letter *letter, enum phase phase, int answers, int errors, int unknowns,
-                    int64_t due_us, char out[LETTER_BYTES])
+size_t letter_write(const struct letter *letter, char out[LETTER_BYTES])
 {
     const struct lost_order *order = &letter->order;
-    json_t *json = json_pack("{ss ss sI ss sI ss sI ss si si si}", "order_no", order->order_no, "channel",
+    json_t *json = json_pack("{ss ss sI ss sI ss sI ss si si si si}", "order_no", order->order_no, "channel",
                              order->channel, "amount_minor", (json_int_t)order->amount_minor, "currency",
                              order->currency, "created_at_ms", (json_int_t)letter->created_ms, "chain",
-                             order->token, "due_us", (json_int_t)due_us, "phase", phase_text(phase),
-                             "answers", answers, "errors", errors, "unknowns", unknowns);
+                             order->token, "due_us", (json_int_t)order->claimed_us, "phase",
+                             phase_text(order->phase), "answers", order->answers, "errors", order->errors,
+                             "unknowns", order->unknowns, "claims", order->claims);
     if (!json)
         return 0;
+    if (letter->before.due_us)
+        json_object_set_new(json, "before_us", json_integer(letter->before.due_us));
+    text_put(json, "before_request", letter->before.request_id);
     text_put(json, "number", order->number);
     text_put(json, "attempt", order->attempt);
     text_put(json, "method", order->method);

@@ -4,6 +4,7 @@
 #ifndef MAKEGOOD_STORE_H
 #define MAKEGOOD_STORE_H
 
+#include "io/letter.h"
 #include "io/pg.h"
 #include "makegood/engine.h"
 #include "makegood/fault.h"
@@ -43,9 +44,16 @@ int store_create(struct store **out, uv_loop_t *loop, const struct pg_options *o
 void store_destroy(struct store *store);
 bool store_is_up(const struct store *store);
 
+/* What is to be done about a message. */
+enum message_look {
+    LOOK_ASK,  /* its order is to be asked about */
+    LOOK_DONE, /* nothing: it, or its order, is settled, or it never counted */
+    LOOK_WAIT, /* nothing yet: the step that wrote it is not recorded */
+};
+
 /* What the database knows of an order that came as a message. */
 struct looked {
-    bool done;  /* nothing is left to be done about this message */
+    enum message_look look;
     bool known; /* the shop has the order: amount and currency are its own */
     int64_t amount_minor;
     char currency[CURRENCY_BYTES];
@@ -53,8 +61,8 @@ struct looked {
 typedef void (*store_looked)(void *self, const struct looked *looked, int count);
 
 /* Answers by done, once, from the loop, one entry for each order; NULL when it failed. Without memory from inside. */
-void store_look(struct store *store, const struct lost_order *orders, int count, store_looked done,
-                void *self);
+void store_look(struct store *store, const struct lost_order *orders, const struct step *before, int count,
+                store_looked done, void *self);
 /* A message that is no lost order is left for a person. kept: whether it is now. Without memory from inside. */
 void store_message_unread(struct store *store, const char *order_no, const char *channel, const char *why,
                           void (*done)(void *self, bool kept), void *self);

@@ -9,7 +9,7 @@
 
 static const struct pg_statement statement_look = {
     "makegood_look_messages",
-    "SELECT done, amount_minor, currency FROM makegood.look_messages($1, $2, $3, $4)", 4};
+    "SELECT look, amount_minor, currency FROM makegood.look_messages($1, $2, $3, $4, $5, $6, $7)", 7};
 static const struct pg_statement statement_unread = {"makegood_message_unread",
                                                      "SELECT makegood.message_unread($1, $2, $3)", 3};
 
@@ -19,10 +19,17 @@ struct glance {
     int count;
 };
 
+static enum message_look look_read(const char *text)
+{
+    if (strcmp(text, "done") == 0)
+        return LOOK_DONE;
+    return strcmp(text, "wait") == 0 ? LOOK_WAIT : LOOK_ASK;
+}
+
 static void looked_read(const PGresult *rows, int row, struct looked *out)
 {
     const char *currency = PQgetvalue(rows, row, 2);
-    *out = (struct looked){.done = strcmp(PQgetvalue(rows, row, 0), "t") == 0};
+    *out = (struct looked){.look = look_read(PQgetvalue(rows, row, 0))};
     out->known = number_parse(PQgetvalue(rows, row, 1), 1, INT64_MAX, &out->amount_minor) &&
                  strlen(currency) == CURRENCY_BYTES - 1;
     if (out->known)
@@ -41,37 +48,41 @@ static void on_looked(void *self, const struct pg_answer *answer)
     free(looked);
 }
 
-static bool look_call(struct store *store, const struct lost_order *orders, int count, struct glance *glance)
+enum look_column { NUMBERS, CHANNELS, ATTEMPTS, TOKENS, MOMENTS, BEFORES, REQUESTS, LOOK_COLUMNS };
+
+static bool look_call(struct store *store, const struct lost_order *orders, const struct step *before,
+                      int count, struct glance *glance)
 {
-    struct pg_array numbers = {0}, channels = {0}, tokens = {0}, moments = {0};
-    struct pg_value values[4];
-    pg_array_start(&numbers, PG_TEXT);
-    pg_array_start(&channels, PG_TEXT);
-    pg_array_start(&tokens, PG_UUID);
-    pg_array_start(&moments, PG_INT8);
+    static const enum pg_type types[] = {PG_TEXT, PG_TEXT, PG_TEXT, PG_UUID, PG_INT8, PG_INT8, PG_TEXT};
+    struct pg_array columns[LOOK_COLUMNS] = {0};
+    struct pg_value values[LOOK_COLUMNS];
+    bool good = true;
+    for (int i = 0; i < LOOK_COLUMNS; i++)
+        pg_array_start(&columns[i], types[i]);
     for (int i = 0; i < count; i++) {
-        pg_array_text(&numbers, orders[i].order_no);
-        pg_array_text(&channels, orders[i].channel);
-        pg_array_uuid(&tokens, orders[i].token);
-        pg_array_number(&moments, orders[i].claimed_us);
+        pg_array_text(&columns[NUMBERS], orders[i].order_no);
+        pg_array_text(&columns[CHANNELS], orders[i].channel);
+        pg_array_text(&columns[ATTEMPTS], orders[i].attempt);
+        pg_array_uuid(&columns[TOKENS], orders[i].token);
+        pg_array_number(&columns[MOMENTS], orders[i].claimed_us);
+        pg_array_number(&columns[BEFORES], before[i].due_us);
+        pg_array_text(&columns[REQUESTS], before[i].request_id);
     }
-    bool good = pg_array_end(&numbers, &values[0]) && pg_array_end(&channels, &values[1]) &&
-                pg_array_end(&tokens, &values[2]) && pg_array_end(&moments, &values[3]);
+    for (int i = 0; i < LOOK_COLUMNS; i++)
+        good = good && pg_array_end(&columns[i], &values[i]);
     good = good && pg_call(store_claim_line(store), &statement_look, values, on_looked, glance) == 0;
-    pg_array_finish(&numbers);
-    pg_array_finish(&channels);
-    pg_array_finish(&tokens);
-    pg_array_finish(&moments);
+    for (int i = 0; i < LOOK_COLUMNS; i++)
+        pg_array_finish(&columns[i]);
     return good;
 }
 
-void store_look(struct store *store, const struct lost_order *orders, int count, store_looked done,
-                void *self)
+void store_look(struct store *store, const struct lost_order *orders, const struct step *before, int count,
+                store_looked done, void *self)
 {
     struct glance *glance = calloc(1, sizeof(*glance));
     if (glance)
         *glance = (struct glance){done, self, count};
-    if (glance && look_call(store, orders, count, glance))
+    if (glance && look_call(store, orders, before, count, glance))
         return;
     free(glance);
     done(self, NULL, count);

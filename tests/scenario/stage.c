@@ -56,7 +56,7 @@ static void stage_note(void *self, const struct note *note)
 }
 
 static const struct engine_world stage_world = {
-    .sources = {[SOURCE_TABLE] = {stage_claim, stage_settle, stage_release}},
+    .sources = {[SOURCE_TABLE] = {stage_claim, stage_settle, stage_release, NULL}},
     .ask = stage_ask,
     .note = stage_note};
 

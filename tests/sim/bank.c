@@ -186,6 +186,8 @@ static void say_truth(struct world *world, const struct slot *slot, int attempt,
 void bank_answer(struct world *world, const struct slot *slot, int attempt, struct evidence *out)
 {
     *out = (struct evidence){.http_status = 200};
+    if (slot->fault != EVIDENCE_UNASKABLE)
+        snprintf(out->request_id, sizeof(out->request_id), "%d", slot->grant);
     if (slot->fault == EVIDENCE_NONE && slot->closing)
         say_closing(world, attempt, out);
     else if (slot->fault == EVIDENCE_NONE)

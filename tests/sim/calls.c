@@ -124,6 +124,7 @@ static void row_say(struct settle_row *said, const struct grant *grant, const st
     said->token = grant->token;
     said->chain = grant->chain;
     said->phase_before = job->order.phase;
+    memcpy(said->request_id, job->evidence.request_id, sizeof(said->request_id));
     said->order_amount_minor = job->order.amount_minor;
     said->claimed_us = job->order.claimed_us;
     said->verdict = job->verdict;
@@ -173,8 +174,8 @@ static void operation_note(void *self, const struct note *note)
 }
 
 const struct engine_world fleet_operations = {
-    .sources = {[SOURCE_TABLE] = {operation_claim, operation_settle, operation_release},
-                [SOURCE_BROKER] = {post_claim, post_settle, post_release}},
+    .sources = {[SOURCE_TABLE] = {operation_claim, operation_settle, operation_release, NULL},
+                [SOURCE_BROKER] = {post_claim, post_settle, post_release, post_refuse}},
     .ask = operation_ask,
     .note = operation_note};
 

@@ -120,9 +120,17 @@ static void audit_add(struct ledger *ledger, const struct settle_row *said, stru
     }
     struct row *row = &ledger->rows[said->attempt];
     ledger->audits[ledger->audit_count] = (struct audit_row){
-        said->attempt,  said->token,    said->chain,   said->claimed_us,
-        said->evidence, ruling.outcome, ruling.reason, row->last_audit,
+        .attempt = said->attempt,
+        .token = said->token,
+        .chain = said->chain,
+        .claimed_us = said->claimed_us,
+        .evidence = said->evidence,
+        .outcome = ruling.outcome,
+        .reason = ruling.reason,
+        .goes_on = verdict_puts_off(said->verdict.kind) || said->verdict.kind == VERDICT_CLOSED,
+        .previous = row->last_audit,
     };
+    memcpy(ledger->audits[ledger->audit_count].request_id, said->request_id, sizeof(said->request_id));
     row->last_audit = ledger->audit_count++;
 }
 

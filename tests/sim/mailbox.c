@@ -31,7 +31,7 @@ struct mailed {
     enum phase phase;
 };
 
-enum mail_kind { MAIL_RECEIVE, MAIL_SEND, MAIL_ACK };
+enum mail_kind { MAIL_RECEIVE, MAIL_SEND, MAIL_ACK, MAIL_RETURN };
 
 struct mail_call {
     int pending; /* events that still refer to it; 0: free */
@@ -40,7 +40,8 @@ struct mail_call {
     int node;
     uint32_t life;
     struct mailed draft; /* of a send */
-    int message;         /* of an acknowledgement */
+    int message;         /* of an acknowledgement, or a return */
+    int64_t after_ms;
     uint32_t handle;
     int topic; /* of a receive */
     int limit;
@@ -289,6 +290,19 @@ void rocketmq_ack(struct rocketmq *mq, const char *topic, const char *id, const 
     mail_send(mq->node->world, call);
 }
 
+void rocketmq_return(struct rocketmq *mq, const char *topic, const char *id, const char *handle,
+                     int64_t after_ms, mq_done done, void *self)
+{
+    struct mail_call *call = mail_create(mq, MAIL_RETURN, self);
+    (void)topic;
+    (void)id;
+    int got = sscanf(handle, "%d:%u", &call->message, &call->handle);
+    assert(got == 2);
+    call->after_ms = after_ms;
+    call->done = done;
+    mail_send(mq->node->world, call);
+}
+
 bool rocketmq_is_up(const struct rocketmq *mq)
 {
     return !mq->node->world->mailbox->down;
@@ -407,6 +421,16 @@ static void ack_arrive(struct world *world, struct mail_call *call)
         message_remove(world, call->message);
 }
 
+static void return_arrive(struct world *world, struct mail_call *call)
+{
+    struct mailed *message = &world->mailbox->messages[call->message];
+    call->result = message->here && message->handle == call->handle ? MQ_OK : MQ_EXPIRED;
+    if (call->result != MQ_OK)
+        return;
+    message->handle++;
+    message->visible_at = world->now + call->after_ms;
+}
+
 void mail_arrive(struct world *world, int place, int64_t turn)
 {
     struct mail_call *call = &world->mailbox->calls[place];
@@ -420,6 +444,8 @@ void mail_arrive(struct world *world, int place, int64_t turn)
         call->result = MQ_UNKNOWN;
     else if (call->fault != CALL_ABORTED && call->kind == MAIL_ACK)
         ack_arrive(world, call);
+    else if (call->fault != CALL_ABORTED && call->kind == MAIL_RETURN)
+        return_arrive(world, call);
     else if (call->fault != CALL_ABORTED && world->sabotage != SABOTAGE_DROP_NEXT)
         message_store(world, &call->draft);
 }

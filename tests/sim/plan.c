@@ -155,6 +155,8 @@ static int64_t plan_liveness_bound(const struct plan *plan)
     }
     if (plan->precise)
         bound_ms += 5 * plan->config.rescan_ms;
+    if (plan->broker) /* what is given back stays away for a while */
+        bound_ms *= 3;
     return bound_ms;
 }
 

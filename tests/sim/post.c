@@ -20,7 +20,7 @@ uint32_t chain_of(const char *token)
 }
 
 static struct call *call_of_store(struct store *store, enum call_kind kind, const struct lost_order *orders,
-                                  int count, void *self)
+                                  const struct step *before, int count, void *self)
 {
     struct node *node = (struct node *)store;
     struct call *call = call_create(node, kind, NULL);
@@ -28,16 +28,16 @@ static struct call *call_of_store(struct store *store, enum call_kind kind, cons
     call->count = count;
     for (int i = 0; i < count; i++)
         call->glances[i] = (struct glance){attempt_of(&orders[i]), chain_of(orders[i].token),
-                                           orders[i].claimed_us, orders[i].attempt[0] != '\0'};
+                                           orders[i].claimed_us, orders[i].attempt[0] != '\0', before[i]};
     return call;
 }
 
 /* ---- the store, for the source ---- */
 
-void store_look(struct store *store, const struct lost_order *orders, int count, store_looked done,
-                void *self)
+void store_look(struct store *store, const struct lost_order *orders, const struct step *before, int count,
+                store_looked done, void *self)
 {
-    struct call *call = call_of_store(store, CALL_LOOK, orders, count, self);
+    struct call *call = call_of_store(store, CALL_LOOK, orders, before, count, self);
     call->told = done;
     call_send((struct node *)store, call);
 }
@@ -53,13 +53,14 @@ void store_message_unread(struct store *store, const char *order_no, const char 
 {
     struct node *node = (struct node *)store;
     struct lost_order order = {0};
+    struct step none = {0};
     (void)why;
     for (int i = 0; i < node->world->ledger.row_count; i++) {
         const struct row *row = &node->world->ledger.rows[i];
         if (row->order == atoi(order_no + 1) && row->channel == channel_index(channel))
             snprintf(order.number, sizeof(order.number), "N%d", i);
     }
-    struct call *call = call_of_store(store, CALL_KEEP, &order, 1, self);
+    struct call *call = call_of_store(store, CALL_KEEP, &order, &none, 1, self);
     call->kept = done;
     call_send(node, call);
 }
@@ -117,6 +118,12 @@ void post_release(void *self, struct batch *batch)
 {
     struct node *node = self;
     broker_release(node->broker, batch);
+}
+
+void post_refuse(void *self, const struct lost_order *order)
+{
+    struct node *node = self;
+    broker_refuse(node->broker, order);
 }
 
 /* ---- what happened ---- */

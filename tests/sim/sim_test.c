@@ -80,6 +80,11 @@ static const struct {
     {47501, "the engine ran hot while a stale order could not be released"},
     {621, "a new rate counted for the time before it was configured"},
     {39825, "a halted channel that goes from the configuration stays halted until its slots are free"},
+    {802, "a message that came early had a next one that was taken for it"},
+    {3830, "a tail of messages ended an order that was never closed"},
+    {7394, "a message that was busy to the end was with its daemon for ever"},
+    {14058, "two attempts with safety nets: each left the closing to the other"},
+    {50718, "the next messages of two deliveries were taken for one"},
 };
 
 static void regressions_hold(void **state)

@@ -103,7 +103,7 @@ void witness_granted(struct world *world, struct call *call, const struct row *r
     call->grants[call->count++] = world->witness.last_grant[attempt];
 }
 
-/* A message came to an engine. What it says of times is checked, not believed. */
+/* A message came to an engine. What it says of times is not believed. */
 void witness_delivered(struct world *world, struct node *node, const struct lost_order *order)
 {
     struct witness *witness = &world->witness;
@@ -117,6 +117,10 @@ void witness_delivered(struct world *world, struct node *node, const struct lost
     grant->claimed_us = order->claimed_us;
     grant->left_ms = row->expires_at == NO_END ? NO_END : row->expires_at - clock;
     grant->age_ms = clock - row->created_at;
+    if (world->plan.faults & FAULT_CLOCK) { /* which may have been set since it was received */
+        grant->left_ms = order->left_ms;
+        grant->age_ms = order->age_ms;
+    }
     grant->claimed_at = world->now;
     grant->node = node->index;
     grant->life = node->life;

@@ -55,7 +55,14 @@ static void test_the_next_letter(void **state)
                      ",\"expires_at_ms\":1017000,\"number\":\"N1\",\"attempt\":\"2\",\"method\":\"app\","
                      "\"channel_data\":{\"a\":\"b\"}}"));
     struct letter first = letter;
-    size_t length = letter_write(&first, PHASE_TAIL, 4, 5, 6, 1234567890123, text);
+    struct letter next = first;
+    next.order.phase = PHASE_TAIL;
+    next.order.answers = 4;
+    next.order.errors = 5;
+    next.order.unknowns = 6;
+    next.order.claims = 7;
+    next.order.claimed_us = 1234567890123;
+    size_t length = letter_write(&next, text);
     assert_in_range(length, 100, 1000);
     struct postmark later = postmark;
     later.id = "another";
