@@ -20,6 +20,7 @@ struct trial_session {
     struct rocketmq *mq;
     const char **topics;
     int asked, answered;
+    enum mq_result result; /* of what was said last */
     char reason[256];
 };
 
@@ -56,8 +57,8 @@ static void topic_judge(struct trial_session *session, const char *topic, enum m
               "-a +message.type=DELAY",
               topic, topic);
     else if (result == MQ_DENIED)
-        blame(session, "rocketmq.access_key",
-              "it may not see the topic %s (%s); grant it that, and the group", topic, reason);
+        blame(session, "rocketmq.access_key", "the topic %s: %s; grant it that, and the group", topic,
+              reason);
     else if (result != MQ_OK)
         blame(session, "channels[].topic", "whether the topic %s is there could not be asked: %s", topic,
               reason);
@@ -92,10 +93,19 @@ static void on_up(void *self)
     }
 }
 
+/* Waiting changes nothing. */
+static bool is_final(enum mq_result result)
+{
+    return result == MQ_DENIED || result == MQ_UNTRUSTED;
+}
+
 /* A group that is not there is refused at once, an address where nobody answers as well: what was said last is told. */
-static void on_down(void *self, const char *reason)
+static void on_down(void *self, enum mq_result result, const char *reason)
 {
     struct trial_session *session = self;
+    session->result = result;
+    if (is_final(result))
+        session_end(session);
     snprintf(session->reason, sizeof(session->reason), "%s", reason);
 }
 
@@ -108,6 +118,11 @@ static void session_judge(struct trial_session *session)
 {
     if (session->asked > 0)
         return;
+    if (is_final(session->result)) {
+        blame(session, session->result == MQ_DENIED ? "rocketmq.access_key" : "rocketmq.ca_file", "%s",
+              session->reason);
+        return;
+    }
     blame(session, "rocketmq.endpoint",
           "there is no session with the proxy (%s); see whether it runs there, and whether the group is "
           "known to it: run "

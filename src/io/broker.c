@@ -401,9 +401,10 @@ static void on_up(void *self)
     broker->events.up(broker->self);
 }
 
-static void on_down(void *self, const char *reason)
+static void on_down(void *self, enum mq_result result, const char *reason)
 {
     struct broker *broker = self;
+    (void)result; /* named in the reason */
     broker->events.down(broker->self, reason);
 }
 

@@ -17,7 +17,9 @@
      << 20) /* 32 messages as large as RocketMQ takes them: what we never get, comes again and again */
 #define MESSAGES_MAX   256
 #define CONNECT_MS     3000L
-#define TRANSPORT_MORE 2000   /* over the server's own deadline */
+#define TRANSPORT_MORE 2000 /* over the server's own deadline */
+#define AT_ONCE_MS     1
+#define LAST_WORD_MS   200    /* after which a server that was told the end has ended, or never will */
 #define UNHEARD_MS     20000u /* of what was sent: then the connection is dead, and nobody else is put on it */
 
 /* --- bytes ---------------------------------------------------------------------------------------------- */
@@ -57,6 +59,15 @@ static int frames_split(const struct grpc_call *call, struct grpc_bytes *out, bo
 
 /* --- what libcurl calls --------------------------------------------------------------------------------- */
 
+/* Our side ends now, and the server's should: RocketMQ's never does where it refuses who we are. */
+static void answer_is_there(struct grpc_call *call)
+{
+    call->paused = false;
+    call->over = true;
+    grpc_ring(call->grpc, LAST_WORD_MS);
+    curl_easy_pause(call->easy, CURLPAUSE_CONT);
+}
+
 static size_t on_answer(char *bytes, size_t size, size_t count, void *self)
 {
     struct grpc_call *call = self;
@@ -69,10 +80,8 @@ static size_t on_answer(char *bytes, size_t size, size_t count, void *self)
     memcpy(answer + call->answer_bytes, bytes, length);
     call->answer = answer;
     call->answer_bytes += length;
-    if (call->paused) {
-        call->paused = false;
-        curl_easy_pause(call->easy, CURLPAUSE_CONT);
-    }
+    if (call->paused)
+        answer_is_there(call);
     return length;
 }
 
@@ -83,7 +92,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *self)
     struct grpc_call *call = self;
     if (call->opens && size * count > sizeof(status) && strncasecmp(bytes, status, sizeof(status) - 1) == 0) {
         call->over = true;
-        grpc_ring(call->grpc);
+        grpc_ring(call->grpc, AT_ONCE_MS);
     }
     return size * count;
 }
@@ -263,22 +272,41 @@ static int broken(struct grpc_call *call, const char *why)
     return GRPC_UNAVAILABLE;
 }
 
-/* The status that the server told, or what kept it from telling one. */
-static int status_of(struct grpc_call *call, CURLcode result)
+/* TLS that fails; or who wants it, and hangs up on us without a word. */
+static bool is_distrust(const struct grpc_call *call, CURLcode result, long http)
 {
-    int status = number_of(trailer_of(call->easy, "grpc-status"));
-    bool refused = status > GRPC_OK; /* said before it had heard all, perhaps */
-    if (result == CURLE_OPERATION_TIMEDOUT && !refused) {
+    if (call->grpc->ca_file)
+        return result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CACERT_BADFILE ||
+               result == CURLE_SSL_CONNECT_ERROR;
+    return call->opens && http == 0 && result != CURLE_COULDNT_CONNECT &&
+           result != CURLE_COULDNT_RESOLVE_HOST && result != CURLE_OPERATION_TIMEDOUT;
+}
+
+static int failure_of(struct grpc_call *call, CURLcode result, long http)
+{
+    if (result == CURLE_OPERATION_TIMEDOUT) {
         broken(call, "no answer came in time");
         return GRPC_DEADLINE;
     }
     if (result == CURLE_COULDNT_CONNECT && !call->opens)
         return broken(call, "the connection is gone");
-    if (result != CURLE_OK && !refused)
-        return broken(call, call->error[0] ? call->error : curl_easy_strerror(result));
+    if (!call->error[0])
+        broken(call, curl_easy_strerror(result));
+    return is_distrust(call, result, http) ? GRPC_UNTRUSTED : GRPC_UNAVAILABLE;
+}
+
+/* The status that the server told, or what kept it from telling one. */
+static int status_of(struct grpc_call *call, CURLcode result)
+{
+    int status = number_of(trailer_of(call->easy, "grpc-status"));
+    bool refused = status > GRPC_OK; /* said before it had heard all, perhaps */
     const char *message = trailer_of(call->easy, "grpc-message");
     long http = 0;
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &http);
+    if (result == ENDED_BY_US && status < 0 && http == 200)
+        return GRPC_OK;
+    if (result != CURLE_OK && result != ENDED_BY_US && !refused)
+        return failure_of(call, result, http);
     if (status < 0 && http != 200)
         return broken(call, "what answers there speaks no gRPC; see whether this is the proxy's gRPC port");
     if (status < 0)
@@ -308,5 +336,5 @@ void grpc_call_end(struct grpc_call *call, CURLcode result)
 void grpc_cancel(struct grpc_call *call)
 {
     call->cancelled = call->over = true;
-    grpc_ring(call->grpc);
+    grpc_ring(call->grpc, AT_ONCE_MS);
 }

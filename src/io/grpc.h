@@ -21,7 +21,8 @@ enum grpc_status {
     GRPC_DEADLINE = 4,
     GRPC_UNAVAILABLE = 14, /* no answer, or a broken one: whether it was carried out is not known */
     GRPC_UNAUTHENTICATED = 16,
-    GRPC_STATUS_MAX = 16
+    GRPC_STATUS_MAX = 16,
+    GRPC_UNTRUSTED = 17 /* none of gRPC's: one side wants TLS, or another certificate than the other has */
 };
 
 struct grpc_bytes {

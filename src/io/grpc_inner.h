@@ -37,10 +37,14 @@ struct grpc_call {
     struct grpc_call **link;
 };
 
+#define ENDED_BY_US CURLE_AGAIN
+
 /* grpc.c */
+/* result: libcurl's, or ENDED_BY_US. */
 void grpc_call_end(struct grpc_call *call, CURLcode result);
 
 /* grpc_loop.c */
-void grpc_ring(struct grpc *grpc);
+/* Calls that are over end after so long, from the loop; sooner with others. */
+void grpc_ring(struct grpc *grpc, uint64_t after_ms);
 
 #endif

@@ -111,7 +111,7 @@ static void on_bell(uv_timer_t *bell)
     struct grpc *grpc = bell->data;
     struct grpc_call *call;
     while ((call = over_find(grpc)))
-        grpc_call_end(call, CURLE_OK);
+        grpc_call_end(call, ENDED_BY_US);
 }
 
 /* What an answered one begins anew is not among them. */
@@ -121,12 +121,12 @@ void grpc_cancel_all(struct grpc *grpc)
     for (call = grpc->calls; call; call = call->next)
         call->cancelled = call->over = true;
     while ((call = over_find(grpc)))
-        grpc_call_end(call, CURLE_OK);
+        grpc_call_end(call, ENDED_BY_US);
 }
 
-void grpc_ring(struct grpc *grpc)
+void grpc_ring(struct grpc *grpc, uint64_t after_ms)
 {
-    uv_timer_start(&grpc->bell, on_bell, 1, 0);
+    uv_timer_start(&grpc->bell, on_bell, after_ms, 0);
 }
 
 /* --- creation and destruction --------------------------------------------------------------------------- */

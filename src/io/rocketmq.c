@@ -42,15 +42,21 @@ bool mq_result_parse(const char *text, enum mq_result *out)
 
 /* --- results -------------------------------------------------------------------------------------------- */
 
-enum mq_result mq_transport_result(struct rocketmq *mq, const struct grpc_answer *answer)
+static enum mq_result result_of_status(int status)
 {
     enum { PERMISSION_DENIED = 7 };
+    if (status == GRPC_UNTRUSTED)
+        return MQ_UNTRUSTED;
+    return status == GRPC_UNAUTHENTICATED || status == PERMISSION_DENIED ? MQ_DENIED : MQ_UNKNOWN;
+}
+
+enum mq_result mq_transport_result(struct rocketmq *mq, const struct grpc_answer *answer)
+{
     if (answer->status == GRPC_OK)
         return MQ_OK;
     if (answer->status == GRPC_UNAVAILABLE && mq->settled)
-        mq_forgotten(mq, answer->message);
-    return answer->status == GRPC_UNAUTHENTICATED || answer->status == PERMISSION_DENIED ? MQ_DENIED
-                                                                                         : MQ_UNKNOWN;
+        mq_forgotten(mq, MQ_UNKNOWN, answer->message);
+    return result_of_status(answer->status);
 }
 
 /* definition.proto, enum Code. */
@@ -79,16 +85,45 @@ static void text_clean(char *text)
             *c = ' ';
 }
 
+static void denial_say(const struct rocketmq *mq, const char *message, char text[256])
+{
+    if (mq->options.access_key)
+        snprintf(text, 256,
+                 "the proxy does not take rocketmq.access_key with its rocketmq.secret_key_file, or grants "
+                 "it no right to this (%.120s)",
+                 message);
+    else
+        snprintf(text, 256,
+                 "the proxy wants to know who we are (%.100s); write rocketmq.access_key and "
+                 "rocketmq.secret_key_file",
+                 message);
+}
+
+static void distrust_say(const struct rocketmq *mq, const char *message, char text[256])
+{
+    snprintf(text, 256,
+             mq->secure
+                 ? "rocketmq.ca_file can not vouch for the proxy (%.80s); name the authority that signed "
+                   "its certificate, or no ca_file where it speaks no TLS"
+                 : "the proxy hung up without a word (%.80s); where it wants TLS, name in "
+                   "rocketmq.ca_file the authority that signed its certificate",
+             message);
+}
+
 enum mq_result mq_result_of(struct rocketmq *mq, const Mq__Status *status, char text[256])
 {
     snprintf(text, 256, "the answer says no status");
     if (!status)
         return MQ_UNKNOWN;
-    snprintf(text, 256, "%.200s (code %d)", status->message ? status->message : "", status->code);
+    const char *message = status->message ? status->message : "";
+    enum mq_result result = result_of_code(status->code);
+    snprintf(text, 256, "%.200s (code %d)", message, status->code);
+    if (result == MQ_DENIED)
+        denial_say(mq, message, text);
     text_clean(text);
     if (status->code == CODE_NOT_CHECKED && mq->settled)
-        mq_forgotten(mq, "the proxy does not know us any more");
-    return result_of_code(status->code);
+        mq_forgotten(mq, MQ_UNKNOWN, "the proxy does not know us any more");
+    return result;
 }
 
 /* --- calls ---------------------------------------------------------------------------------------------- */
@@ -185,7 +220,7 @@ static void settle_later(struct rocketmq *mq)
 }
 
 /* Told once for each reason. */
-void mq_forgotten(struct rocketmq *mq, const char *reason)
+void mq_forgotten(struct rocketmq *mq, enum mq_result result, const char *reason)
 {
     bool news = mq->settled || strcmp(mq->reason, reason) != 0;
     mq->settled = false;
@@ -194,7 +229,23 @@ void mq_forgotten(struct rocketmq *mq, const char *reason)
     snprintf(mq->reason, sizeof(mq->reason), "%s", reason);
     settle_later(mq);
     if (news)
-        mq->events.down(mq->self, mq->reason);
+        mq->events.down(mq->self, result, mq->reason);
+}
+
+/* The reply repeats our settings, or says why not. */
+static enum mq_result reply_judge(struct rocketmq *mq, const struct grpc_answer *answer, char text[256])
+{
+    Mq__TelemetryCommand *command =
+        answer->count > 0
+            ? mq__telemetry_command__unpack(NULL, answer->messages[0].length, answer->messages[0].bytes)
+            : NULL;
+    enum mq_result result = MQ_OK;
+    snprintf(text, 256, "the proxy's answer to our settings can not be read");
+    if (!command || !command->settings)
+        result = command && command->status ? mq_result_of(mq, command->status, text) : MQ_UNKNOWN;
+    if (command)
+        mq__telemetry_command__free_unpacked(command, NULL);
+    return result;
 }
 
 static void on_settled(void *self, const struct grpc_answer *answer)
@@ -203,23 +254,14 @@ static void on_settled(void *self, const struct grpc_answer *answer)
     char text[256];
     if (mq->leaving)
         return;
-    if (answer->status != GRPC_OK && answer->count == 0) {
-        mq_forgotten(mq, answer->message);
-        return;
-    }
-    Mq__TelemetryCommand *command =
-        answer->count > 0
-            ? mq__telemetry_command__unpack(NULL, answer->messages[0].length, answer->messages[0].bytes)
-            : NULL;
-    /* The reply repeats our settings, or says why not. */
-    bool refused = !command || (!command->settings && command->status && command->status->code != CODE_OK);
-    snprintf(text, sizeof(text), "the proxy refuses our settings: %.200s",
-             command && command->status ? command->status->message : "it says nothing");
-    if (command)
-        mq__telemetry_command__free_unpacked(command, NULL);
-    if (refused) {
-        text_clean(text);
-        mq_forgotten(mq, text);
+    enum mq_result result = result_of_status(answer->status);
+    snprintf(text, sizeof(text), "%s", answer->message);
+    if (answer->status == GRPC_OK || answer->count > 0)
+        result = reply_judge(mq, answer, text);
+    else if (result == MQ_UNTRUSTED)
+        distrust_say(mq, answer->message, text);
+    if (result != MQ_OK) {
+        mq_forgotten(mq, result, text);
         return;
     }
     mq->settled = true;
@@ -267,7 +309,7 @@ static void settle(struct rocketmq *mq)
     command.settings = &settings;
     if (!mq_call(mq, "/apache.rocketmq.v2.MessagingService/Telemetry", &command.base, options->timeout_ms,
                  true, on_settled, mq, NULL))
-        mq_forgotten(mq, "out of memory");
+        mq_forgotten(mq, MQ_UNKNOWN, "out of memory");
 }
 
 static void on_beaten(void *self, const struct grpc_answer *answer)
@@ -277,7 +319,7 @@ static void on_beaten(void *self, const struct grpc_answer *answer)
     if (mq->leaving || !mq->settled)
         return;
     if (answer->status != GRPC_OK || answer->count != 1) {
-        mq_forgotten(mq, answer->message);
+        mq_forgotten(mq, result_of_status(answer->status), answer->message);
         return;
     }
     Mq__HeartbeatResponse *response =
@@ -286,7 +328,7 @@ static void on_beaten(void *self, const struct grpc_answer *answer)
     if (response)
         mq__heartbeat_response__free_unpacked(response, NULL);
     if (result != MQ_OK && mq->settled)
-        mq_forgotten(mq, text);
+        mq_forgotten(mq, result, text);
 }
 
 static void beat(struct rocketmq *mq)
@@ -367,6 +409,7 @@ int rocketmq_create(struct rocketmq **out, uv_loop_t *loop, const struct rocketm
         mq_free(mq);
         return -ENOMEM;
     }
+    mq->secure = options->ca_file;
     mq->options.endpoint = mq->options.ca_file = NULL; /* the connection's */
     mq->timer.data = mq->soon.data = mq;
     uv_timer_init(loop, &mq->timer);

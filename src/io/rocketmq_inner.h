@@ -20,6 +20,7 @@ struct rocketmq {
     struct rocketmq_events events;
     void *self;
     struct grpc *grpc;
+    bool secure; /* TLS */
     uv_timer_t timer; /* not settled: the next telemetry; settled: the next heartbeat */
     bool settled;     /* the proxy knows our settings */
     bool leaving, gone;
@@ -51,7 +52,7 @@ bool mq_call(struct rocketmq *mq, const char *path, const ProtobufCMessage *mess
 enum mq_result mq_transport_result(struct rocketmq *mq, const struct grpc_answer *answer);
 /* Of a status in an answer; also hears whether the proxy forgot us. text: a sentence, made here. */
 enum mq_result mq_result_of(struct rocketmq *mq, const Mq__Status *status, char text[256]);
-void mq_forgotten(struct rocketmq *mq, const char *reason);
+void mq_forgotten(struct rocketmq *mq, enum mq_result result, const char *reason);
 
 /* rocketmq_call.c */
 void mq_excuse(struct rocketmq *mq);

@@ -8,6 +8,7 @@
 
 char broker_folder[64];
 char broker_endpoint[64];
+const char *broker_kept = "MAKEGOOD_BROKER";
 
 int64_t wall_ms(void)
 {
@@ -32,7 +33,7 @@ static int script(const char *verb, const char *more, char *out, size_t bytes)
 
 bool broker_start(const char *options)
 {
-    const char *kept = getenv("MAKEGOOD_BROKER"); /* a folder that runs already, and stays */
+    const char *kept = getenv(broker_kept);
     snprintf(broker_folder, sizeof(broker_folder), "%s", kept ? kept : "/tmp/makegood-broker-XXXXXX");
     if (!kept)
         assert_non_null(mkdtemp(broker_folder));
@@ -54,7 +55,7 @@ void broker_do(const char *verb, const char *more)
 void broker_stop(void)
 {
     char command[128];
-    if (!broker_folder[0] || getenv("MAKEGOOD_BROKER"))
+    if (!broker_folder[0] || getenv(broker_kept))
         return;
     script("kill", "broker", NULL, 0); /* its orderly end takes 13 s */
     script("stop", "", NULL, 0);
@@ -69,10 +70,11 @@ static void on_up(void *self)
     ((struct client *)self)->ups++;
 }
 
-static void on_down(void *self, const char *reason)
+static void on_down(void *self, enum mq_result result, const char *reason)
 {
     struct client *client = self;
     client->downs++;
+    client->down_result = result;
     snprintf(client->reason, sizeof(client->reason), "%s", reason);
 }
 
@@ -96,10 +98,11 @@ void client_open(struct client *client, const struct client_options *given)
     static const struct rocketmq_events events = {on_up, on_down};
     char id[64];
     static int opened;
+    const char *user = given->user ? given->user : "tester";
     snprintf(id, sizeof(id), "test-%d-%d", (int)getpid(), ++opened);
     struct rocketmq_options options = {.endpoint = broker_endpoint,
                                        .ca_file = given->ca_file,
-                                       .access_key = given->secret ? "tester" : NULL,
+                                       .access_key = given->secret ? user : NULL,
                                        .secret_key = given->secret,
                                        .group = given->group,
                                        .topics = given->topics,

@@ -20,6 +20,9 @@
 extern char broker_folder[64];
 extern char broker_endpoint[64];
 
+/* The variable that names a folder where one runs already, and stays; default: MAKEGOOD_BROKER. */
+extern const char *broker_kept;
+
 /* False: it can not be had here, and why was told loudly. */
 bool broker_start(const char *options);
 void broker_stop(void);
@@ -38,6 +41,7 @@ struct client {
     uv_loop_t loop;
     struct rocketmq *mq;
     int ups, downs;
+    enum mq_result down_result;
     char reason[256];
     /* of the last call */
     int answers;
@@ -47,8 +51,9 @@ struct client {
     int count; /* received since client_forget() */
 };
 
+/* user: NULL: "tester", where there is a secret. */
 struct client_options {
-    const char *topics[4], *group, *secret, *ca_file;
+    const char *topics[4], *group, *user, *secret, *ca_file;
 };
 void client_open(struct client *client, const struct client_options *options);
 void client_close(struct client *client);

@@ -1,93 +1,20 @@
 /* Orders that come as messages, from end to end: the real daemon, a real RocketMQ, a real PostgreSQL and a real HTTPS bank. */
-#include "end/stage.h"
+#include "scene.h"
 
-#include "broker.h"
-
-#include <sys/wait.h>
-
-static bool there;
-static struct client shop;
-static char top[512];
-static char topic[8]; /* of each test its own: what one leaves behind is no other's */
-static char by_message[128], with_net[160];
+static char with_net[160];
 
 static int setup(void **state)
 {
-    world_open(state);
-    there = broker_start("--max-delay 6");
-    if (!there)
-        return 0;
-    broker_do("topic", "T1 T2 T3 T4 T5 T6 T7 T8");
-    broker_do("group", "makegood shop");
-    snprintf(top, sizeof(top), "listen: unix:%s/web.sock\nrocketmq:\n  endpoint: %s\n  max_delay: 5s\n",
-             broker_folder, broker_endpoint);
+    scene_setup(state, "--max-delay 6", 8, "  max_delay: 5s\n");
     return 0;
-}
-
-static int teardown(void **state)
-{
-    broker_stop();
-    return world_close(state);
-}
-
-#define NEEDS_BROKER \
-    (void)state;     \
-    if (!there)      \
-    skip()
-
-/* The daemon's consumers must be there before the first message: a new group begins at the end. */
-static void scene(const char *more)
-{
-    stage_prepare();
-    daemon_start(0, &(struct settings){.lease = "12s", .top = top, .more = more});
-    wait_for_log(0, "event=broker_up", 30000);
-    sleep_ms(3000);
-    client_open(&shop, &(struct client_options){.topics = {topic, NULL}, .group = "shop"});
-    client_wait(&shop, 20000, shop.ups == 1);
-}
-
-/* As a shop would, after the channel took the payment. */
-static void order_send(int n, const char *channel, int64_t after_ms)
-{
-    char body[512], id[32];
-    snprintf(id, sizeof(id), "shop-%d", n);
-    snprintf(body, sizeof(body), "%s",
-             db_text(stage.db,
-                     "SELECT json_build_object('order_no', order_no, 'channel', '%s', 'number', number, "
-                     "'amount_minor', "
-                     "amount, 'currency', currency) FROM truth.attempt WHERE order_no = 'ORD-%06d'",
-                     channel, n));
-    assert_int_equal(client_send(&shop, topic, id, body, after_ms), MQ_OK);
 }
 
 static int open_topic(void **state)
 {
     static int tests;
-    (void)state;
-    snprintf(topic, sizeof(topic), "T%d", ++tests);
-    snprintf(by_message, sizeof(by_message), "    source: rocketmq\n    topic: %s\n", topic);
+    scene_topic(state, ++tests);
     snprintf(with_net, sizeof(with_net), "%s    safety_net: yes\n", by_message);
     return 0;
-}
-
-static int close_shop(void **state)
-{
-    if (there && shop.mq) {
-        client_close(&shop);
-        shop.mq = NULL;
-    }
-    return stage_teardown(state);
-}
-
-/* All that was sent is paid, nothing waits, and the audit knows of one payment for each. */
-static void all_paid(int count, int64_t deadline_ms)
-{
-    wait_for(deadline_ms, "SELECT count(*) = %d FROM truth.shop_order WHERE status = 'paid'", count);
-    assert_int_equal(db_number(stage.db, "SELECT count(*) FROM makegood.lost_order"), 0);
-    assert_int_equal(db_number(stage.db, "SELECT count(*) FROM makegood.parked_order"), 0);
-    assert_int_equal(db_number(stage.db, "SELECT count(*) FROM makegood.query_log WHERE verdict = 'paid' AND "
-                                         "outcome = 'applied' AND status_before <> status_after"),
-                     count);
 }
 
 static long metric(const char *name)
@@ -111,7 +38,7 @@ static void test_messages_are_settled(void **state)
     stage_open(&orders_shop);
     stage_orders(1, 20, "paid");
     stage_orders(21, 10, "pending*2 paid");
-    scene(by_message);
+    scene_begin(1, by_message);
     for (int i = 1; i <= 30; i++)
         order_send(i, "main", 500);
     all_paid(30, 60000);
@@ -128,7 +55,7 @@ static void test_duplicates_are_harmless(void **state)
     NEEDS_BROKER;
     stage_open(&orders_shop);
     stage_orders(1, 10, "pending paid");
-    scene(by_message);
+    scene_begin(1, by_message);
     for (int round = 0; round < 2; round++)
         for (int i = 1; i <= 10; i++)
             order_send(i, "main", 500 + 700 * round);
@@ -149,13 +76,13 @@ static void test_a_killed_daemon_loses_nothing(void **state)
     NEEDS_BROKER;
     stage_open(&orders_shop);
     stage_orders(1, 40, "pending*2 paid");
-    scene(by_message);
+    scene_begin(1, by_message);
     for (int i = 1; i <= 40; i++)
         order_send(i, "main", 300);
     for (int kill = 0; kill < 3; kill++) {
         wait_for(60000, "SELECT count(*) >= %d FROM makegood.query_log", 15 * (kill + 1));
         daemon_kill(0);
-        daemon_start(0, &(struct settings){.lease = "12s", .top = top, .more = by_message});
+        scene_daemon(0, by_message);
     }
     all_paid(40, 90000);
     daemon_stop(0);
@@ -168,7 +95,7 @@ static void test_a_killed_proxy_and_broker_lose_nothing(void **state)
     NEEDS_BROKER;
     stage_open(&orders_shop);
     stage_orders(1, 40, "pending*3 paid");
-    scene(by_message);
+    scene_begin(1, by_message);
     for (int i = 1; i <= 40; i++)
         order_send(i, "main", 300);
     for (int i = 0; i < 2; i++) {
@@ -187,12 +114,8 @@ static void test_long_delays_go_by_hops(void **state)
     NEEDS_BROKER;
     stage_open(&orders_shop);
     stage_orders(1, 3, "pending paid");
-    stage_prepare();
-    daemon_start(0, &(struct settings){.lease = "12s", .schedule = "14s", .top = top, .more = by_message});
-    wait_for_log(0, "event=broker_up", 30000);
-    sleep_ms(3000);
-    client_open(&shop, &(struct client_options){.topics = {topic, NULL}, .group = "shop"});
-    client_wait(&shop, 20000, shop.ups == 1);
+    scene_settings.schedule = "14s";
+    scene_begin(1, by_message);
     for (int i = 1; i <= 3; i++)
         order_send(i, "main", 100);
     all_paid(3, 60000);
@@ -209,7 +132,7 @@ static void test_the_safety_net(void **state)
     NEEDS_BROKER;
     stage_open(&orders_shop);
     stage_orders(1, 10, "paid");
-    scene(with_net);
+    scene_begin(1, with_net);
     db_do(stage.db,
           "SELECT makegood.track(order_no, channel, amount, currency, number, p_due_in => '9 s') FROM "
           "truth.attempt");
@@ -227,7 +150,7 @@ static void test_what_can_not_be_read_is_kept(void **state)
     NEEDS_BROKER;
     stage_open(&orders_shop);
     stage_orders(1, 1, "paid");
-    scene(by_message);
+    scene_begin(1, by_message);
     assert_int_equal(
         client_send(&shop, topic, "riddle-1", "{\"order_no\": \"A1\", \"channel\": \"nowhere\"", 100), MQ_OK);
     assert_int_equal(client_send(&shop, topic, "riddle-2",
@@ -242,50 +165,36 @@ static void test_what_can_not_be_read_is_kept(void **state)
     daemon_stop(0);
 }
 
-/* What a command says with this section of the configuration; its exit code. */
-static int command(const char *words, const char *section, char out[2048])
-{
-    char path[160], line[512];
-    config_path(0, path);
-    config_write(path, &(struct settings){.lease = "12s", .top = section, .more = by_message}, "end-0");
-    snprintf(line, sizeof(line), "%s %s -c %s 2>&1", makegood_program, words, path);
-    FILE *pipe = popen(line, "r");
-    assert_non_null(pipe);
-    size_t length = fread(out, 1, 2047, pipe);
-    out[length] = '\0';
-    return WEXITSTATUS(pclose(pipe));
-}
-
 static void test_check_says_what_mqadmin_must_do(void **state)
 {
     NEEDS_BROKER;
-    char out[2048], section[640];
+    char out[2048], section[sizeof(top) + 16];
     stage_open(&orders_shop);
     stage_orders(1, 1, "paid");
     stage_prepare();
-    assert_int_equal(command("check", top, out), 0);
-    command("list", top, out);
+    assert_int_equal(scene_command("check", top, out), 0);
+    scene_command("list", top, out);
     assert_contains(out, "As messages come orders of main; what waits in the broker is not known here");
     snprintf(section, sizeof(section), "%s  group: nobody\n", top);
-    assert_int_equal(command("check", section, out), 1);
+    assert_int_equal(scene_command("check", section, out), 1);
     assert_contains(out, "mqadmin updateSubGroup -n NAMESERVER:9876 -c CLUSTER -g nobody -r 1000000");
     snprintf(by_message, sizeof(by_message), "    source: rocketmq\n    topic: NOWHERE\n");
-    assert_int_equal(command("check", top, out), 1);
+    assert_int_equal(scene_command("check", top, out), 1);
     assert_contains(
         out, "mqadmin updateTopic -n NAMESERVER:9876 -c CLUSTER -t NOWHERE -r 8 -w 8 -a +message.type=DELAY");
     snprintf(section, sizeof(section), "rocketmq:\n  endpoint: 127.0.0.1:%d\n", dead_port);
-    assert_int_equal(command("check", section, out), 1);
+    assert_int_equal(scene_command("check", section, out), 1);
     assert_contains(out, "there is no session with the proxy");
 }
 
 int main(void)
 {
-#define TEST(test) cmocka_unit_test_setup_teardown(test, open_topic, close_shop)
+#define TEST(test) cmocka_unit_test_setup_teardown(test, open_topic, scene_close)
     const struct CMUnitTest tests[] = {
         TEST(test_messages_are_settled),          TEST(test_duplicates_are_harmless),
         TEST(test_a_killed_daemon_loses_nothing), TEST(test_a_killed_proxy_and_broker_lose_nothing),
         TEST(test_long_delays_go_by_hops),        TEST(test_the_safety_net),
         TEST(test_what_can_not_be_read_is_kept),  TEST(test_check_says_what_mqadmin_must_do),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, scene_teardown);
 }
