@@ -123,18 +123,6 @@ static void claim_answer(struct broker *broker)
         broker->events.claimed(broker->self, broker->handed_on, count);
 }
 
-static void on_soon(uv_timer_t *timer)
-{
-    struct broker *broker = timer->data;
-    claim_answer(broker);
-    dispatches_end(broker);
-}
-
-void broker_ring(struct broker *broker)
-{
-    uv_timer_start(&broker->soon, on_soon, 1, 0);
-}
-
 /* --- a reception ---------------------------------------------------------------------------------------- */
 
 /* What one receive brought, until the database has told of it. */
@@ -204,6 +192,7 @@ static void on_looked(void *self, const struct looked *looked, int count)
 {
     struct reception *reception = self;
     struct broker *broker = reception->broker;
+    broker->blind = !looked;
     broker->failed = broker->failed || !looked;
     for (int i = 0; i < count; i++) {
         if (looked)
@@ -347,14 +336,58 @@ static void topic_receive(struct broker *broker, int topic, int limit)
 }
 
 /* Orders wanted of this topic, by all its channels. */
-static int topic_wants(struct broker *broker, const char *topic, const struct claim_want *wants, int count)
+static int topic_wants(struct broker *broker, const char *topic)
 {
     int sum = 0;
-    for (int i = 0; i < count; i++) {
-        const char *other = broker->events.topic_of(broker->self, wants[i].channel);
-        sum += other && strcmp(other, topic) == 0 ? wants[i].limit : 0;
+    for (int i = 0; i < broker->want_count; i++) {
+        const char *other = broker->events.topic_of(broker->self, broker->wants[i].channel);
+        sum += other && strcmp(other, topic) == 0 ? broker->wants[i].limit : 0;
     }
     return sum;
+}
+
+/* A topic's reception that still waits since an earlier claim serves this one. */
+static void topics_receive(struct broker *broker)
+{
+    const char *const *topics = broker->options.mq.topics;
+    for (int i = 0; topics[i] && !broker->failed; i++) {
+        int limit = broker->receiving[i] ? 0 : topic_wants(broker, topics[i]);
+        if (limit > 0)
+            topic_receive(broker, i, limit);
+    }
+}
+
+static void on_tried(void *self, const struct looked *looked, int count)
+{
+    struct broker *broker = self;
+    (void)count;
+    broker->blind = !looked;
+    broker->failed = broker->failed || !looked;
+    if (broker->claiming && !broker->blind)
+        topics_receive(broker);
+    broker->receptions--;
+    claim_answer(broker);
+}
+
+/* Each delivery counts, and a few of them park an order: while the database does not answer, nothing is received. */
+static void database_try(struct broker *broker)
+{
+    broker->receptions++;
+    store_look(broker->store, NULL, NULL, 0, on_tried, broker);
+}
+
+static void on_soon(uv_timer_t *timer)
+{
+    struct broker *broker = timer->data;
+    if (broker->claiming && broker->blind && broker->receptions == 0)
+        database_try(broker);
+    claim_answer(broker);
+    dispatches_end(broker);
+}
+
+void broker_ring(struct broker *broker)
+{
+    uv_timer_start(&broker->soon, on_soon, 1, 0);
 }
 
 static bool wants_keep(struct broker *broker, const struct claim_want *wants, int count)
@@ -372,17 +405,12 @@ static bool wants_keep(struct broker *broker, const struct claim_want *wants, in
     return true;
 }
 
-/* A topic's reception that still waits since an earlier claim serves this one. */
 void broker_claim(struct broker *broker, const struct claim_want *wants, int count)
 {
-    const char *const *topics = broker->options.mq.topics;
     broker->claiming = true;
     broker->failed = !wants_keep(broker, wants, count) || !rocketmq_is_up(broker->mq);
-    for (int i = 0; topics[i] && !broker->failed; i++) {
-        int limit = broker->receiving[i] ? 0 : topic_wants(broker, topics[i], wants, count);
-        if (limit > 0)
-            topic_receive(broker, i, limit);
-    }
+    if (!broker->blind)
+        topics_receive(broker);
     if (broker->ready_count > 0 || broker->receptions == 0)
         broker_ring(broker);
 }

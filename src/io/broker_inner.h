@@ -51,6 +51,7 @@ struct broker {
     int want_count, want_room;
     bool claiming;
     bool failed;     /* something of the claim under way did */
+    bool blind;      /* the database did not answer: it is asked again before anything is received */
     int receptions;  /* under way ... */
     bool *receiving; /* ... at most one of each topic */
     char refused[256];

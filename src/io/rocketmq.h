@@ -21,7 +21,7 @@
     X(EXPIRED, "expired", "the message is no longer ours: it comes again, or was acknowledged already")      \
     X(BUSY, "busy", "the proxy refuses so many calls at once: repeat later")                                 \
     X(DENIED, "denied", "the proxy does not take the access key, or it has no right to this topic or group") \
-    X(UNTRUSTED, "untrusted", "one side wants TLS, or another certificate than the other has")              \
+    X(UNTRUSTED, "untrusted", "one side wants TLS, or another certificate than the other has")               \
     X(NO_TOPIC, "no_topic", "there is no such topic")                                                        \
     X(WRONG_TYPE, "wrong_type", "the topic is not one for delayed messages")                                 \
     X(NO_GROUP, "no_group", "there is no such consumer group")                                               \

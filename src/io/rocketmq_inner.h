@@ -20,7 +20,7 @@ struct rocketmq {
     struct rocketmq_events events;
     void *self;
     struct grpc *grpc;
-    bool secure; /* TLS */
+    bool secure;      /* TLS */
     uv_timer_t timer; /* not settled: the next telemetry; settled: the next heartbeat */
     bool settled;     /* the proxy knows our settings */
     bool leaving, gone;
@@ -48,11 +48,15 @@ struct task {
 /* A message as a call, which opens the connection or needs one; false without memory. */
 bool mq_call(struct rocketmq *mq, const char *path, const ProtobufCMessage *message, int64_t timeout_ms,
              bool opens, grpc_done done, void *self, struct grpc_call **out);
+void mq_forgotten(struct rocketmq *mq, enum mq_result result, const char *reason);
+
+/* rocketmq_result.c */
+enum mq_result mq_status_result(int status);
+void mq_distrust_say(const struct rocketmq *mq, const char *message, char text[256]);
 /* What the call itself came to; MQ_OK: look at the status in its answer. Also hears whether the connection is gone. */
 enum mq_result mq_transport_result(struct rocketmq *mq, const struct grpc_answer *answer);
 /* Of a status in an answer; also hears whether the proxy forgot us. text: a sentence, made here. */
 enum mq_result mq_result_of(struct rocketmq *mq, const Mq__Status *status, char text[256]);
-void mq_forgotten(struct rocketmq *mq, enum mq_result result, const char *reason);
 
 /* rocketmq_call.c */
 void mq_excuse(struct rocketmq *mq);

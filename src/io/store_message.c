@@ -41,7 +41,7 @@ static void on_looked(void *self, const struct pg_answer *answer)
     struct glance glance = *(struct glance *)self;
     free(self);
     bool good = answer->ok && PQntuples(answer->rows) == glance.count;
-    struct looked *looked = good ? calloc((size_t)glance.count, sizeof(*looked)) : NULL;
+    struct looked *looked = good ? calloc((size_t)glance.count + 1, sizeof(*looked)) : NULL;
     for (int i = 0; looked && i < glance.count; i++)
         looked_read(answer->rows, i, &looked[i]);
     glance.done(glance.self, looked, glance.count);

@@ -6,7 +6,7 @@
 
 static int setup(void **state)
 {
-    scene_setup(state, "--max-delay 3600", 2, "");
+    scene_setup(state, "--max-delay 3600", 3, "");
     return 0;
 }
 
@@ -29,6 +29,14 @@ static void open_and_send(const char *script)
 static long asked_by(const char *instance)
 {
     return db_number(stage.db, "SELECT count(*) FROM makegood.query_log WHERE instance = '%s'", instance);
+}
+
+/* Questions about one message that both were recorded. */
+static long settled_twice(void)
+{
+    return db_number(stage.db,
+                     "SELECT count(*) FROM (SELECT FROM makegood.query_log WHERE outcome = 'applied' "
+                     "GROUP BY token, claimed_at HAVING count(*) > 1) AS twice");
 }
 
 static void test_two_share_the_messages(void **state)
@@ -56,9 +64,33 @@ static void test_one_is_killed_and_the_other_finishes(void **state)
     all_paid(ORDERS, 90000);
     daemon_stop(0);
     assert_int_equal(asked_by("end-1"), killed);
-    assert_int_equal(db_number(stage.db, "SELECT count(*) FROM (SELECT FROM makegood.query_log "
-                                         "GROUP BY token, claimed_at HAVING count(*) > 1) AS twice"),
-                     0);
+    assert_int_equal(settled_twice(), 0);
+}
+
+/* Their time with us runs out while the database can not settle them: they come again, to either, and whoever settles first
+ * is the only one. */
+static void test_the_database_is_away_for_longer_than_the_lease(void **state)
+{
+    NEEDS_BROKER;
+    stage_open(&orders_shop);
+    stage_orders(1, 60, "pending*2 paid");
+    scene_begin(2, by_message);
+    for (int i = 1; i <= 60; i++)
+        order_send(i, "main", 100);
+    wait_for(30000, "SELECT count(*) >= 40 FROM makegood.query_log");
+    PGconn *db = db_open(stage.database, NULL);
+    db_do(db, "BEGIN");
+    db_do(db, "LOCK TABLE makegood.query_log IN ACCESS EXCLUSIVE MODE");
+    sleep_ms(13500);
+    db_do(db, "COMMIT");
+    PQfinish(db);
+    all_paid(60, 60000);
+    daemons_stop();
+    assert_int_equal(settled_twice(), 0);
+    assert_int_equal(
+        db_number(stage.db,
+                  "SELECT count(*) FROM makegood.query_log WHERE rule = 'paid' AND outcome = 'applied'"),
+        60);
 }
 
 int main(void)
@@ -67,6 +99,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_two_share_the_messages),
         TEST(test_one_is_killed_and_the_other_finishes),
+        TEST(test_the_database_is_away_for_longer_than_the_lease),
     };
     return cmocka_run_group_tests(tests, setup, scene_teardown);
 }

@@ -303,10 +303,11 @@ static void settle_reply(struct world *world, struct node *node, struct call *ca
 }
 
 /* Once: it may arrive after its answer. */
-static void look_reply(struct call *call)
+static void look_reply(struct node *node, struct call *call)
 {
     store_looked told = call->told;
     call->told = NULL;
+    node->blind = call->failed;
     told(call->self, call->failed ? NULL : call->looked, call->count);
 }
 
@@ -331,7 +332,7 @@ void call_reply(struct world *world, struct call *call)
     else if (call->kind == CALL_SETTLE)
         settle_reply(world, node, call);
     else if (call->kind == CALL_LOOK)
-        look_reply(call);
+        look_reply(node, call);
     else if (call->kind == CALL_KEEP)
         keep_reply(call);
     else

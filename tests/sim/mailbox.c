@@ -257,6 +257,9 @@ static int topic_index(const char *topic)
 void rocketmq_receive(struct rocketmq *mq, const char *topic, int limit, mq_received done, void *self)
 {
     struct mail_call *call = mail_create(mq, MAIL_RECEIVE, self);
+    if (mq->node->blind)
+        violate(mq->node->world, INVARIANT_BOUNDS, "node %d receives and can not ask the ledger",
+                mq->node->index);
     call->topic = topic_index(topic);
     call->limit = limit < RECEIVE_MAX ? limit : RECEIVE_MAX;
     call->until = mq->node->world->now + mq->options.poll_ms;

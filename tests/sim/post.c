@@ -211,6 +211,7 @@ void post_create(struct world *world, struct node *node)
         .mq = {.topics = topics, .invisible_ms = plan->config.lease_ms, .poll_ms = 5000},
         .max_delay_ms = plan->mail.max_delay_ms,
         .in_flight = plan->config.in_flight};
+    node->blind = false;
     if (!plan->broker)
         return;
     int result = broker_create(&node->broker, NULL, (struct store *)node, &options, &events, node);

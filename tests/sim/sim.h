@@ -215,6 +215,7 @@ struct node {
     int batch_most;              /* largest batch size since the start: a repeated batch keeps its size */
     bool claiming[SOURCE_KINDS]; /* one claim at a time */
     struct broker *broker;       /* NULL: this world has none */
+    bool blind;                  /* the ledger did not answer its last look */
     uv_timer_cb ring;
     int64_t rings;
     struct engine_config config;
