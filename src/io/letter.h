@@ -4,8 +4,8 @@
  *   {"order_no": "A17", "channel": "alipay", "number": "2026...", "amount_minor": 1234, "currency": "CNY"}
  *
  * The shop may add attempt, method, channel_data (an object), created_at_ms and expires_at_ms (since 1970). makegood adds
- * chain (a UUID), due_us (since 1970), before_us and
- * before_request (the step that wrote it), phase, answers, errors, unknowns and claims (deliveries before, without a settlement). */
+ * chain (a UUID), due_us (since 1970), before_us and before_request (the step that wrote it), phase, answers, errors, unknowns
+ * and claims (deliveries before, without a settlement). */
 #ifndef MAKEGOOD_LETTER_H
 #define MAKEGOOD_LETTER_H
 
