@@ -75,6 +75,9 @@ struct verdict {
     const char *meant_rule;  /* ... and by which rule; NULL: not held back */
 };
 
+/* An order in this phase is asked about again: it is put off, or is closed and enters its tail. */
+bool verdict_goes_on(const struct verdict *verdict, enum phase phase);
+
 /* What the database did with a verdict. X(NAME, text, meaning) */
 #define OUTCOME_LIST(X)                                                                                \
     X(APPLIED, "applied", "done as the verdict said")                                                  \

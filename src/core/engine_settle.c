@@ -127,10 +127,8 @@ int64_t settle_next_ms(const struct engine *engine, int64_t now_ms)
 /* Of a row that stays, nobody but us knows when it is due again. */
 static void job_tells_due(struct engine *engine, const struct job *job, int64_t now_ms)
 {
-    const struct verdict *verdict = &job->verdict;
-    bool enters_tail = verdict->kind == VERDICT_CLOSED && verdict->phase == PHASE_TAIL;
-    if (feed_of(engine, job)->sleeps && (verdict_puts_off(verdict->kind) || enters_tail))
-        lane_is_due(job->lane, now_ms + verdict->due_in_ms);
+    if (feed_of(engine, job)->sleeps && verdict_goes_on(&job->verdict, job->order.phase))
+        lane_is_due(job->lane, now_ms + job->verdict.due_in_ms);
 }
 
 static void job_is_settled(struct engine *engine, struct job *job)

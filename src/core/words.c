@@ -56,6 +56,12 @@ bool verdict_puts_off(enum verdict_kind kind)
     return kind == VERDICT_RETRY || kind == VERDICT_CLOSE;
 }
 
+bool verdict_goes_on(const struct verdict *verdict, enum phase phase)
+{
+    bool enters_tail = verdict->kind == VERDICT_CLOSED && verdict->phase == PHASE_TAIL && phase != PHASE_TAIL;
+    return verdict_puts_off(verdict->kind) || enters_tail;
+}
+
 bool verdict_ends(enum verdict_kind kind)
 {
     return kind == VERDICT_PAID || kind == VERDICT_REFUNDED || kind == VERDICT_CLOSED;

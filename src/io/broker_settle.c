@@ -46,14 +46,6 @@ static void on_sent(void *self, enum mq_result result, const char *reason)
     dispatch_count(dispatch);
 }
 
-/* Closed in the tail is the end of it. */
-static bool job_goes_on(const struct job *job)
-{
-    bool enters_tail = job->verdict.kind == VERDICT_CLOSED && job->verdict.phase == PHASE_TAIL &&
-                       job->order.phase != PHASE_TAIL;
-    return verdict_puts_off(job->verdict.kind) || enters_tail;
-}
-
 static struct letter letter_of(const struct job *job, const struct parcelled *message)
 {
     return (struct letter){
@@ -121,8 +113,9 @@ void broker_settle(struct broker *broker, struct batch *batch)
     for (int i = 0; i < batch->count; i++) {
         struct parcelled *message = parcelled_find(broker, batch->jobs[i]->order.attempt_id);
         assert(message && "what is with the engine is with us");
-        if (job_goes_on(batch->jobs[i]))
-            next_send(dispatch, batch->jobs[i], message);
+        const struct job *job = batch->jobs[i];
+        if (verdict_goes_on(&job->verdict, job->order.phase))
+            next_send(dispatch, job, message);
     }
     if (dispatch->left == 1 && !dispatch->failed)
         dispatch_end(dispatch); /* nothing goes on: the store answers from the loop */

@@ -41,12 +41,6 @@ static void put_detail(struct pg_array *array, const struct job *job)
     put_text_or_null(array, detail);
 }
 
-static bool verdict_stays(const struct verdict *verdict)
-{
-    return verdict_puts_off(verdict->kind) ||
-           (verdict->kind == VERDICT_CLOSED && verdict->phase == PHASE_TAIL);
-}
-
 #define COLUMN(name, type, statement)                                        \
     static void column_##name(struct pg_array *array, const struct job *job) \
     {                                                                        \
@@ -58,35 +52,35 @@ static bool verdict_stays(const struct verdict *verdict)
     }
 
 /* X(NAME, type of the elements, how one is written), in the order of the parameters */
-#define SETTLE_COLUMNS(X)                                                                        \
-    X(attempt, PG_INT8, pg_array_number(array, order->attempt_id))                               \
-    X(token, PG_UUID, pg_array_uuid(array, order->token))                                        \
-    X(claimed_us, PG_INT8, pg_array_number(array, order->claimed_us))                            \
-    X(order_no, PG_TEXT, pg_array_text(array, order->order_no))                                  \
-    X(channel, PG_TEXT, pg_array_text(array, order->channel))                                    \
-    X(number, PG_TEXT, put_text_or_null(array, order->number))                                   \
-    X(verdict, PG_TEXT, pg_array_text(array, verdict_kind_text(verdict->kind)))                  \
-    X(reason, PG_TEXT, pg_array_text(array, park_reason_text(verdict->reason)))                  \
-    X(rule, PG_TEXT, pg_array_text(array, verdict->rule))                                        \
-    X(due_in_ms, PG_INT8, put_number_if(array, verdict_stays(verdict), verdict->due_in_ms))      \
-    X(phase, PG_TEXT, pg_array_text(array, phase_text(verdict->phase)))                          \
-    X(late, PG_BOOL, pg_array_truth(array, verdict->late))                                       \
-    X(answers, PG_INT4, pg_array_number(array, verdict->answers))                                \
-    X(errors, PG_INT4, pg_array_number(array, verdict->errors))                                  \
-    X(unknowns, PG_INT4, pg_array_number(array, verdict->unknowns))                              \
-    X(evidence, PG_TEXT, pg_array_text(array, evidence_kind_text(evidence->kind)))               \
-    X(authentic, PG_BOOL, pg_array_truth(array, evidence->authentic))                            \
-    X(amount, PG_INT8, put_number_if(array, evidence->has_amount, evidence->amount_minor))       \
-    X(currency, PG_TEXT, pg_array_text(array, evidence->has_amount ? evidence->currency : NULL)) \
-    X(channel_number, PG_TEXT, put_told(array, job, evidence->channel_number))                   \
-    X(code, PG_TEXT, put_told(array, job, evidence->code))                                       \
-    X(channel_rule, PG_TEXT, put_text_or_null(array, evidence->rule))                            \
-    X(http, PG_INT4, put_number_if(array, evidence->http_status != 0, evidence->http_status))    \
-    X(latency_ms, PG_INT4, pg_array_number(array, evidence->latency_ms))                         \
-    X(digest, PG_TEXT, put_text_or_null(array, evidence->body_digest))                           \
-    X(asked, PG_TEXT, put_text_or_null(array, evidence->asked))                                  \
-    X(request_id, PG_TEXT, put_text_or_null(array, evidence->request_id))                        \
-    X(last, PG_BOOL, pg_array_truth(array, job->last))                                           \
+#define SETTLE_COLUMNS(X)                                                                                   \
+    X(attempt, PG_INT8, pg_array_number(array, order->attempt_id))                                          \
+    X(token, PG_UUID, pg_array_uuid(array, order->token))                                                   \
+    X(claimed_us, PG_INT8, pg_array_number(array, order->claimed_us))                                       \
+    X(order_no, PG_TEXT, pg_array_text(array, order->order_no))                                             \
+    X(channel, PG_TEXT, pg_array_text(array, order->channel))                                               \
+    X(number, PG_TEXT, put_text_or_null(array, order->number))                                              \
+    X(verdict, PG_TEXT, pg_array_text(array, verdict_kind_text(verdict->kind)))                             \
+    X(reason, PG_TEXT, pg_array_text(array, park_reason_text(verdict->reason)))                             \
+    X(rule, PG_TEXT, pg_array_text(array, verdict->rule))                                                   \
+    X(due_in_ms, PG_INT8, put_number_if(array, verdict_goes_on(verdict, order->phase), verdict->due_in_ms)) \
+    X(phase, PG_TEXT, pg_array_text(array, phase_text(verdict->phase)))                                     \
+    X(late, PG_BOOL, pg_array_truth(array, verdict->late))                                                  \
+    X(answers, PG_INT4, pg_array_number(array, verdict->answers))                                           \
+    X(errors, PG_INT4, pg_array_number(array, verdict->errors))                                             \
+    X(unknowns, PG_INT4, pg_array_number(array, verdict->unknowns))                                         \
+    X(evidence, PG_TEXT, pg_array_text(array, evidence_kind_text(evidence->kind)))                          \
+    X(authentic, PG_BOOL, pg_array_truth(array, evidence->authentic))                                       \
+    X(amount, PG_INT8, put_number_if(array, evidence->has_amount, evidence->amount_minor))                  \
+    X(currency, PG_TEXT, pg_array_text(array, evidence->has_amount ? evidence->currency : NULL))            \
+    X(channel_number, PG_TEXT, put_told(array, job, evidence->channel_number))                              \
+    X(code, PG_TEXT, put_told(array, job, evidence->code))                                                  \
+    X(channel_rule, PG_TEXT, put_text_or_null(array, evidence->rule))                                       \
+    X(http, PG_INT4, put_number_if(array, evidence->http_status != 0, evidence->http_status))               \
+    X(latency_ms, PG_INT4, pg_array_number(array, evidence->latency_ms))                                    \
+    X(digest, PG_TEXT, put_text_or_null(array, evidence->body_digest))                                      \
+    X(asked, PG_TEXT, put_text_or_null(array, evidence->asked))                                             \
+    X(request_id, PG_TEXT, put_text_or_null(array, evidence->request_id))                                   \
+    X(last, PG_BOOL, pg_array_truth(array, job->last))                                                      \
     X(detail, PG_TEXT, put_detail(array, job))
 
 /* What settle_messages() has to know beside. */
