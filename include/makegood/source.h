@@ -5,7 +5,8 @@
  *   settle ---> engine_settled / engine_settle_failed  per order what became of it
  *   release --> engine_released                        given back unasked, whatever came of it
  *
- * One claim is under way at a time. What is retried comes again by itself, as any order does. */
+ * One claim of a source is under way at a time; one that waits may be made anew, with other wants, and is answered once. What is
+ * retried comes again by itself, as any order does. */
 #ifndef MAKEGOOD_SOURCE_H
 #define MAKEGOOD_SOURCE_H
 

@@ -1,5 +1,12 @@
 -- One line per fate: channel, fate, orders, how they must end, how they ended, ok. Run by scripts/demo as the superuser.
-WITH seen AS (
+WITH waiting AS (
+  SELECT order_no, max(answers) AS answers
+  FROM (SELECT order_no, answers FROM makegood.lost_order
+        UNION ALL
+        SELECT message.order_no, message.answers FROM demo.message JOIN shop.orders USING (order_no)
+        WHERE orders.state = 'paying') AS either
+  GROUP BY order_no
+), seen AS (
   SELECT lost.place,
          CASE
            WHEN parked.order_no IS NOT NULL AND orders.state = 'paying' THEN 'parked ' || parked.reason
@@ -12,7 +19,7 @@ WITH seen AS (
   FROM demo.lost
   JOIN shop.orders USING (order_no)
   LEFT JOIN makegood.parked_order AS parked USING (order_no)
-  LEFT JOIN makegood.lost_order AS waiting USING (order_no)
+  LEFT JOIN waiting USING (order_no)
 ), counted AS (
   SELECT place, ending, count(*) AS orders FROM seen GROUP BY place, ending
 ), told AS (

@@ -61,6 +61,11 @@ CREATE TABLE demo.lost (
   amount   bigint NOT NULL,
   place    integer NOT NULL REFERENCES demo.fate
 );
+CREATE TABLE demo.message ( -- at the broker at the end; the shop's own body tells no answers
+  body     jsonb NOT NULL,
+  order_no text GENERATED ALWAYS AS (body->>'order_no') STORED,
+  answers  integer GENERATED ALWAYS AS (coalesce((body->>'answers')::integer, 0)) STORED
+);
 CREATE TABLE demo.bank_says (number text PRIMARY KEY, asked integer NOT NULL, told_paid integer NOT NULL);
 GRANT USAGE ON SCHEMA demo TO webshop;
 GRANT SELECT ON demo.fate, demo.lost TO webshop;

@@ -215,11 +215,23 @@ static int64_t feed_pause_ms(const struct engine *engine, const struct feed *fee
     return feed->sleeps ? engine->config.rescan_ms : engine->config.poll_ms;
 }
 
+/* The broker's claim waits: a channel that could want nothing when it was sent need not wait with it. */
+static bool claim_is_narrow(struct engine *engine, const struct feed *feed, int64_t now_ms)
+{
+    if (feed->kind == SOURCE_BROKER)
+        for (struct lane *lane = engine->lanes; lane; lane = lane->next)
+            if (lane->draws[feed->kind].wanted == 0 && lane_wants(engine, lane, feed->kind, true, now_ms) > 0)
+                return true;
+    return false;
+}
+
 static void feed_claim(struct engine *engine, struct feed *feed, int64_t now_ms)
 {
-    if (feed->claiming || engine->stopping || feed->unfit_settle || now_ms < feed->claim_not_before_ms)
+    if (engine->stopping || feed->unfit_settle || now_ms < feed->claim_not_before_ms)
         return;
-    bool polling = now_ms >= feed->poll_at_ms;
+    if (feed->claiming && !claim_is_narrow(engine, feed, now_ms))
+        return;
+    bool polling = feed->claiming || now_ms >= feed->poll_at_ms;
     int count = wants_gather(engine, feed, polling, now_ms);
     if (polling)
         feed->poll_at_ms = now_ms + feed_pause_ms(engine, feed);

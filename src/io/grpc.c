@@ -239,12 +239,13 @@ struct grpc_call *grpc_call(struct grpc *grpc, const struct grpc_request *reques
 
 /* --- what came of it ------------------------------------------------------------------------------------ */
 
+/* NULL: there is none. */
 static const char *trailer_of(CURL *easy, const char *name)
 {
     struct curl_header *header;
     bool found = curl_easy_header(easy, name, 0, CURLH_TRAILER, -1, &header) == CURLHE_OK ||
                  curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK;
-    return found && header->amount == 1 ? header->value : NULL;
+    return !found ? NULL : header->amount == 1 ? header->value : "";
 }
 
 /* -1: none, or none of gRPC's. */
@@ -295,10 +296,12 @@ static int failure_of(struct grpc_call *call, CURLcode result, long http)
     return is_distrust(call, result, http) ? GRPC_UNTRUSTED : GRPC_UNAVAILABLE;
 }
 
-/* The status that the server told, or what kept it from telling one. */
-static int status_of(struct grpc_call *call, CURLcode result)
+/* The status that the server told, or what kept it from telling one. libcurl 7.88 loses trailers where many streams end in one
+ * read: an answer of whole messages (whole) that ended well is taken for one; RocketMQ's tell their own status as well. */
+static int status_of(struct grpc_call *call, CURLcode result, bool whole)
 {
-    int status = number_of(trailer_of(call->easy, "grpc-status"));
+    const char *told = trailer_of(call->easy, "grpc-status");
+    int status = number_of(told);
     bool refused = status > GRPC_OK; /* said before it had heard all, perhaps */
     const char *message = trailer_of(call->easy, "grpc-message");
     long http = 0;
@@ -307,6 +310,8 @@ static int status_of(struct grpc_call *call, CURLcode result)
         return GRPC_OK;
     if (result != CURLE_OK && result != ENDED_BY_US && !refused)
         return failure_of(call, result, http);
+    if (!told && http == 200 && whole)
+        return GRPC_OK;
     if (status < 0 && http != 200)
         return broken(call, "what answers there speaks no gRPC; see whether this is the proxy's gRPC port");
     if (status < 0)
@@ -321,8 +326,8 @@ void grpc_call_end(struct grpc_call *call, CURLcode result)
 {
     struct grpc_bytes messages[MESSAGES_MAX];
     bool rest = false;
-    int status = call->cancelled ? broken(call, "cancelled") : status_of(call, result);
     int count = frames_split(call, messages, &rest);
+    int status = call->cancelled ? broken(call, "cancelled") : status_of(call, result, count > 0 && !rest);
     if (call->cancelled)
         status = GRPC_CANCELLED;
     else if (status == GRPC_OK && (count < 0 || rest))
