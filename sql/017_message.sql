@@ -108,9 +108,18 @@ BEGIN
 END
 $$;
 
+-- A person has this attempt: another message about it, of whatever chain, changes nothing. What could not be read says nothing
+-- about the attempt that it names.
+CREATE FUNCTION message_is_parked(p_order_no text, p_channel text, p_attempt text) RETURNS boolean
+LANGUAGE sql STABLE
+AS $$
+  SELECT EXISTS (SELECT FROM makegood.parked_order AS p WHERE p.order_no = p_order_no AND p.channel = p_channel
+                 AND p.attempt = p_attempt AND p.reason <> 'untrackable')
+$$;
+
 -- Of messages that were just received: what the order row says, and what is to be done.
---   done  nothing: it was settled or continued already, or the shop's own word was there first, or it never counted. A payment
---         of another channel is not that word, nor is any where the shop tells attempts apart.
+--   done  nothing: it was settled or continued already, or a person has it, or the shop's own word was there first, or it never
+--         counted. A payment of another channel is not that word, nor is any where the shop tells attempts apart.
 --   wait  nothing yet: a message counts once the step that wrote it (p_before_us, 0 for the shop's, and p_before_request) is
 --         recorded, and if that was the question which is recorded. Two deliveries of one message write two, and one counts.
 CREATE FUNCTION look_messages(p_order_no text[], p_channel text[], p_attempt_name text[], p_token uuid[],
@@ -126,7 +135,9 @@ BEGIN
   SELECT m.* INTO STRICT shop FROM mapping AS m;
   RETURN QUERY
   SELECT r.place,
-         CASE WHEN r.attempt_id IS NOT NULL OR o.status = ANY (shop.refunded_here)
+         CASE WHEN r.attempt_id IS NOT NULL
+                   OR message_is_parked(p_order_no[r.place], p_channel[r.place], p_attempt_name[r.place])
+                   OR o.status = ANY (shop.refunded_here)
                    OR (o.status = ANY (shop.paid_here) AND p_attempt_name[r.place] = ''
                        AND (NOT shop.has_channel OR o.channel IS NOT DISTINCT FROM p_channel[r.place])) THEN 'done'
               WHEN p_before_us[r.place] = 0 THEN 'ask'
@@ -224,9 +235,12 @@ BEGIN
   FROM generate_subscripts(p_order_no, 1) AS m (place) LEFT JOIN taken AS t ON t.place = m.place;
 
   -- Another statement: whoever held such a row until now has committed, and is seen. What this question has settled already
-  -- is told again; what another one has settled, or another daemon holds, finds no row: fenced, and audited.
-  ids := ARRAY(SELECT coalesce(CASE WHEN r.attempt_id IS NULL THEN ids[r.place]
-                                    WHEN r.request_id = coalesce(p_request_id[r.place], '') THEN r.attempt_id END,
+  -- is told again; what another one has settled, or another daemon or a person holds, finds no row: fenced, and audited.
+  ids := ARRAY(SELECT coalesce(CASE WHEN r.attempt_id IS NOT NULL
+                                    THEN CASE WHEN r.request_id = coalesce(p_request_id[r.place], '') THEN r.attempt_id END
+                                    WHEN NOT message_is_parked(p_order_no[r.place], p_channel[r.place],
+                                                               p_attempt_name[r.place])
+                                    THEN ids[r.place] END,
                                nextval('lost_order_attempt_id_seq'))
                FROM messages_recorded(p_order_no, p_token, p_claimed_us) AS r ORDER BY r.place);
   RETURN QUERY

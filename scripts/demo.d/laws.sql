@@ -1,5 +1,5 @@
 -- What must hold whatever the fates were: law, how many break it. Run by scripts/demo as the superuser, after the
--- bank's own count of what it told was loaded into demo.bank_says. A killed daemon's questions (kills) have no audit row.
+-- bank's own count of what it told was loaded into demo.bank_says. A killed daemon's last questions have no audit row (killed).
 SELECT 'orders paid that the bank never called paid', count(*)
 FROM shop.orders JOIN demo.lost USING (order_no) JOIN demo.bank_says USING (number)
 WHERE orders.state = 'paid' AND told_paid = 0
@@ -15,7 +15,7 @@ WHERE state <> 'paying' AND NOT EXISTS (
 UNION ALL
 SELECT 'orders in two places at once', count(*)
 FROM makegood.lost_order JOIN makegood.parked_order USING (order_no)
-\if :kills
+\if :killed
 \else
 UNION ALL
 SELECT 'ended or parked orders that the bank was asked about more often than the audit knows', count(*)

@@ -56,7 +56,6 @@ unleash_chaos() {
   for victim in daemon proxy daemon broker daemon; do
     sleep $((1 + RANDOM % 4)).$((RANDOM % 10))
     say "kill -9 of the $victim"
-    kills=$((kills + 1))
     if [[ $victim == daemon ]]; then
       kill -KILL "$daemon_pid"
       wait "$daemon_pid" 2>/dev/null || true

@@ -161,6 +161,7 @@ static void row_end(struct world *world, const struct settle_row *said, enum end
 static void row_park(struct row *row, enum park_reason reason)
 {
     row->state = ROW_PARKED;
+    row->unread = false;
     row->reason = reason;
     row->token = 0;
 }

@@ -39,6 +39,12 @@ static enum message_look look_at(const struct world *world, const struct glance 
     return audit->goes_on && strcmp(audit->request_id, before->request_id) == 0 ? LOOK_ASK : LOOK_DONE;
 }
 
+/* A person has it; what could not be read says nothing about the attempt that it names. */
+static bool row_is_parked(const struct row *row)
+{
+    return row->state == ROW_PARKED && !row->unread;
+}
+
 void ledger_look(struct world *world, struct call *call)
 {
     for (int i = 0; i < call->count; i++) {
@@ -47,7 +53,7 @@ void ledger_look(struct world *world, struct call *call)
         struct looked *looked = &call->looked[i];
         bool over = order_is_over(order, glance->named);
         *looked = (struct looked){.known = order->exists, .amount_minor = order->amount_minor};
-        looked->look = look_at(world, glance, over);
+        looked->look = look_at(world, glance, over || row_is_parked(&world->ledger.rows[glance->attempt]));
         for (int letter = 0; letter < CURRENCY_BYTES; letter++)
             looked->currency[letter] = currencies[order->currency][letter];
         if (over && world->witness.ending[glance->attempt] == ENDING_NONE)
@@ -62,8 +68,10 @@ void ledger_keep(struct world *world, const struct call *call)
     const struct row *meant = &rows[call->glances[0].attempt];
     for (int i = 0; i < world->ledger.row_count; i++)
         if (rows[i].order == meant->order && rows[i].channel == meant->channel &&
-            (rows[i].state == ROW_MAIL || rows[i].state == ROW_GONE))
+            (rows[i].state == ROW_MAIL || rows[i].state == ROW_GONE)) {
             rows[i].state = ROW_PARKED;
+            rows[i].unread = true;
+        }
 }
 
 /* What is not over stays what it was, or is a tail; a message tells of it from now on, if nothing else does. */
@@ -86,7 +94,7 @@ struct ruling settle_message(struct world *world, const struct settle_row *said)
     struct row *row = &world->ledger.rows[said->attempt];
     struct row before = *row;
     bool taken = row->state == ROW_LIVE && row->token != 0 && row->due_at > ledger_clock(world);
-    if (taken || step_find(world, said->attempt, said->chain, said->claimed_us))
+    if (taken || row_is_parked(row) || step_find(world, said->attempt, said->chain, said->claimed_us))
         return (struct ruling){OUTCOME_FENCED, PARK_NOTHING};
     row->state = ROW_LIVE;
     row->phase = said->phase_before;

@@ -55,6 +55,7 @@ struct row {
     bool poisoned;
     bool locked; /* by a shop transaction */
     bool retried;
+    bool unread;    /* parked for a message that could not be read */
     int last_audit; /* chain of its audit rows, -1: none */
 };
 

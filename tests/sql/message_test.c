@@ -227,6 +227,14 @@ static void what_contradicts_is_parked(void **s)
                         "amount_mismatch P-MSG4,missing P-MSG5,flagged P-MSG6");
     assert_string_equal(state(db, "MSG4"), "paying");
     assert_int_equal(rows(db, "MSG4") + rows(db, "MSG5") + rows(db, "MSG6"), 0);
+    assert_string_equal(look(db, "MSG4", 9), "done 100 CNY"); /* the shop sent it twice: a person has it */
+    assert_string_equal(
+        settle_message(db, (struct message){.order_no = "MSG4", .verdict = "paid", .step = 9}), "fenced");
+    assert_string_equal(state(db, "MSG4"), "paying");
+    assert_int_equal(db_number(db, "SELECT count(*) FROM makegood.parked_order WHERE order_no = 'MSG4'"), 1);
+    order_make(db, "MSG16");
+    db_do(db, "SELECT makegood.message_unread('MSG16', 'msg-a', 'nonsense')");
+    assert_string_equal(look(db, "MSG16", 1), "ask 100 CNY"); /* that was another message */
     db_do(db, "DELETE FROM makegood.parked_order WHERE channel = 'msg-a'");
     PQfinish(db);
 }
