@@ -12,6 +12,7 @@ clean_up() {
     stop_program "$pid" 10 2>/dev/null || true
   done
   [[ -z $folder ]] || {
+    [[ ! -d $folder/mq ]] || "$root/scripts/rocketmq" stop "$folder/mq" || true
     [[ ! -d $folder/cluster ]] || "$root/scripts/cluster" stop "$folder/cluster" immediate || true
     rm -rf "$folder"
   }
