@@ -1,0 +1,25 @@
+// graphile-worker (see begun.mjs). Each of the ten workers looks for jobs by itself: after a job at once, after none when
+// pollInterval is over.
+
+import { Logger, makeWorkerUtils, run } from 'graphile-worker'
+import { begin, count, jobs, setting, verb } from './begun.mjs'
+
+const logger = new Logger(() => level => (level === 'error' ? console.error : () => {}))
+
+if (verb === 'fill') {
+  const utils = await makeWorkerUtils({ logger })
+  await utils.migrate()
+  const all = [...jobs()]
+  for (let at = 0; at < count; at += 1000)
+    await utils.addJobs(
+      all.slice(at, at + 1000).map(({ n, due }) => ({ identifier: 'order', payload: { n }, runAt: due })),
+    )
+  await utils.release()
+} else
+  await run({
+    logger,
+    noHandleSignals: true,
+    concurrency: 10,
+    ...(setting === 'tight' && { pollInterval: 10 }),
+    taskList: { order: async payload => begin(payload.n) },
+  })
