@@ -7,7 +7,7 @@
 
 import { renameSync, writeFileSync } from 'node:fs'
 
-export const [, , verb, count, first, gap] = process.argv.map((word, at) => (at > 2 && /^\d+$/.test(word) ? +word : word))
+export const [verb, count, first, gap] = process.argv.slice(2).map(word => (/^\d+$/.test(word) ? +word : word))
 export const [file, setting] = [first, gap]
 
 export function* jobs() {

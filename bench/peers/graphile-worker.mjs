@@ -1,5 +1,5 @@
-// graphile-worker (see begun.mjs). Each of the ten workers looks for jobs by itself: after a job at once, after none when
-// pollInterval is over. With a local queue one looks for all of them, which is what short intervals ask for.
+// graphile-worker (see begun.mjs). Each of the ten workers looks for jobs by itself: after a job at once, after none
+// when pollInterval is over. With a local queue one looks for all of them, which is what short intervals ask for.
 
 import { Logger, makeWorkerUtils, run } from 'graphile-worker'
 import { begin, count, jobs, setting, verb } from './begun.mjs'

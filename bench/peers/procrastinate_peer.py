@@ -1,5 +1,5 @@
-"""procrastinate, with the arguments that begun.mjs tells of. Its worker looks for jobs one by one until there is none, and
-again after fetch_job_polling_interval (a NOTIFY tells it of new jobs, not of jobs that fall due)."""
+"""procrastinate, with the arguments that begun.mjs tells of. Its worker looks for jobs one by one until there is none,
+and again after fetch_job_polling_interval (a NOTIFY tells it of new jobs, not of jobs that fall due)."""
 
 import asyncio
 import datetime

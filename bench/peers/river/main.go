@@ -1,5 +1,5 @@
-// river, with the arguments that begun.mjs tells of. Its scheduler makes jobs available ahead of time; its producer looks
-// for those that are due every FetchPollInterval, and takes as many as it has workers.
+// river, with the arguments that begun.mjs tells of. Its scheduler makes jobs available ahead of time; its producer
+// looks for those that are due every FetchPollInterval, and takes as many as it has workers.
 package main
 
 import (
