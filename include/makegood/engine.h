@@ -200,7 +200,7 @@ bool engine_is_idle(const struct engine *engine);
 
 /* Scan at the next advance, whatever the timer says. */
 void engine_poke(struct engine *engine);
-/* Nothing is in flight, and nothing is scanned until an order announces itself. */
+/* Nothing is in flight, and nothing is scanned until an order announces itself; the broker's claim waits there. */
 bool engine_is_asleep(const struct engine *engine);
 
 /* Counters and gauges. Counters count since engine_create. */

@@ -403,7 +403,8 @@ void engine_stop(struct engine *engine, int64_t now_ms)
 
 bool engine_is_asleep(const struct engine *engine)
 {
-    return engine->feeds[SOURCE_TABLE].sleeps && engine_is_idle(engine);
+    const struct feed *table = &engine->feeds[SOURCE_TABLE];
+    return table->sleeps && !table->claiming && engine->lists[JOB_FREE].count == engine->config.in_flight;
 }
 
 bool engine_is_idle(const struct engine *engine)

@@ -46,6 +46,9 @@ static void test_messages_are_settled(void **state)
     assert_in_range(metric("makegood_messages_total{fate=\"received\"}"), 50, 60);
     assert_in_range(metric("makegood_messages_total{fate=\"sent\"}"), 20, 20);
     assert_in_range(metric("makegood_messages_total{fate=\"misread\"}"), 0, 0);
+    wait_for(30000,
+             "SELECT bool_and(state = 'idle' AND query_start < clock_timestamp() - interval '5 s') "
+             "FROM pg_stat_activity WHERE application_name = 'makegood'"); /* nobody asks the database */
     daemon_stop(0);
 }
 
