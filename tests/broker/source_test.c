@@ -5,7 +5,7 @@ static char with_net[160];
 
 static int setup(void **state)
 {
-    scene_setup(state, "--max-delay 6", 8, "  max_delay: 5s\n");
+    scene_setup(state, "--max-delay 6", 10, "  max_delay: 5s\n");
     return 0;
 }
 
@@ -190,14 +190,35 @@ static void test_check_says_what_mqadmin_must_do(void **state)
     assert_contains(out, "there is no session with the proxy");
 }
 
+/* While this one pauses, a claim is made that waits for the other channel's messages alone, of which none come. */
+static void test_a_channel_is_not_kept_out_by_another_ones_silence(void **state)
+{
+    NEEDS_BROKER;
+    stage_open(&orders_shop);
+    stage_orders(1, 4, "rate_limited:1*5 paid"); /* each has the channel pause for a moment */
+    scene_settings.rate = "50";
+    scene_settings.burst = "1";
+    scene_settings.dead = "    source: rocketmq\n    topic: T10\n";
+    scene_begin(1, by_message);
+    for (int i = 1; i <= 4; i++)
+        order_send(i, "main", 500);
+    all_paid(4, 15000); /* as long as the other claims wait, it takes 22 s */
+    daemon_stop(0);
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, open_topic, scene_close)
     const struct CMUnitTest tests[] = {
-        TEST(test_messages_are_settled),          TEST(test_duplicates_are_harmless),
-        TEST(test_a_killed_daemon_loses_nothing), TEST(test_a_killed_proxy_and_broker_lose_nothing),
-        TEST(test_long_delays_go_by_hops),        TEST(test_the_safety_net),
-        TEST(test_what_can_not_be_read_is_kept),  TEST(test_check_says_what_mqadmin_must_do),
+        TEST(test_messages_are_settled),
+        TEST(test_duplicates_are_harmless),
+        TEST(test_a_killed_daemon_loses_nothing),
+        TEST(test_a_killed_proxy_and_broker_lose_nothing),
+        TEST(test_long_delays_go_by_hops),
+        TEST(test_the_safety_net),
+        TEST(test_what_can_not_be_read_is_kept),
+        TEST(test_check_says_what_mqadmin_must_do),
+        TEST(test_a_channel_is_not_kept_out_by_another_ones_silence),
     };
     return cmocka_run_group_tests(tests, setup, scene_teardown);
 }

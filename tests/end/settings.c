@@ -125,5 +125,6 @@ void config_write(const char *path, const struct settings *settings, const char 
     channel_print(file, settings, "main", stage.bank_port ? stage.bank_port : dead_port);
     fputs(value_or(settings->more, ""), file);
     channel_print(file, settings, "dead", dead_port);
+    fputs(value_or(settings->dead, ""), file);
     assert_int_equal(fclose(file), 0);
 }

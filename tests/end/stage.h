@@ -44,6 +44,7 @@ struct settings {
     const char *paid_when;           /* further conditions of the rule `paid` */
     const char *amount_at;           /* "/amount_received" */
     const char *more;                /* further lines of channel main */
+    const char *dead;                /* further lines of channel dead */
     const char *top;                 /* further lines at the top level */
 };
 
