@@ -47,7 +47,8 @@ struct policy {
     bool accept_late; /* a late success makes the closed order paid; otherwise it is parked */
 
     bool by_message; /* its orders come from the broker ... */
-    bool safety_net; /* ... and from the table, long after, those that the broker lost */
+    bool
+        safety_net; /* ... and those that it lost from rows, at their time; else scans find the rows that are put back */
 
     /* The traffic. */
     struct window windows[WINDOWS_MAX]; /* of the channel's maintenance: not asked then */

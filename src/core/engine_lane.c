@@ -193,13 +193,14 @@ static int64_t lane_startable(const struct engine *engine, struct lane *lane, in
 
 bool lane_draws(const struct lane *lane, enum source_kind kind)
 {
-    bool from_table = !lane->policy.by_message || lane->policy.safety_net;
-    return !lane->retired && (kind == SOURCE_TABLE ? from_table : lane->policy.by_message);
+    return !lane->retired && (kind == SOURCE_TABLE || lane->policy.by_message);
 }
 
-/* Only the table's orders are known before they are due. */
+/* Only the table's orders are known before they are due; scans find those that few expect. */
 void lane_is_due(struct lane *lane, int64_t due_ms)
 {
+    if (lane->policy.by_message && !lane->policy.safety_net)
+        return;
     struct draw *draw = &lane->draws[SOURCE_TABLE];
     draw->due_ms = smaller(draw->due_ms, due_ms);
 }

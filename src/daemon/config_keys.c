@@ -393,7 +393,8 @@ const struct config_key config_keys[] = {
                     "source: rocketmq: the topic; channels that share one wait for each other there."),
     CHANNEL_KEY("safety_net", BOOLEAN, POLICY(safety_net), 0, 1, .value = "no",
                 .sentence =
-                    "source: rocketmq: rows that track() made beside the messages are asked as well."),
+                    "source: rocketmq: rows that track() made beside the messages are asked at their time; "
+                    "without, scans find the few that operators put back."),
 
     CHANNEL_KEY("concurrency", INTEGER, POLICY(concurrency), 1, 10000, .unit = "questions", .value = "32",
                 .sample = "32", .sentence = "Questions under way at once."),

@@ -5,7 +5,7 @@ static char with_net[160];
 
 static int setup(void **state)
 {
-    scene_setup(state, "--max-delay 6", 10, "  max_delay: 5s\n");
+    scene_setup(state, "--max-delay 6", 11, "  max_delay: 5s\n");
     return 0;
 }
 
@@ -147,6 +147,20 @@ static void test_the_safety_net(void **state)
     daemon_stop(0);
 }
 
+/* An order that a person puts back is a row; the scans find it, also where no safety net is. */
+static void test_what_a_person_puts_back_is_asked(void **state)
+{
+    NEEDS_BROKER;
+    stage_open(&orders_shop);
+    stage_orders(1, 1, "wrong_amount paid");
+    scene_begin(1, by_message);
+    order_send(1, "main", 100);
+    wait_for(30000, "SELECT count(*) = 1 FROM makegood.parked_order WHERE reason = 'amount_mismatch'");
+    db_do(stage.db, "SELECT * FROM makegood.retry('ORD-000001', NULL, NULL, false, 'look again', false)");
+    all_paid(1, 20000);
+    daemon_stop(0);
+}
+
 /* What is no lost order is kept for a person, and goes. */
 static void test_what_can_not_be_read_is_kept(void **state)
 {
@@ -198,7 +212,7 @@ static void test_a_channel_is_not_kept_out_by_another_ones_silence(void **state)
     stage_orders(1, 4, "rate_limited:1*5 paid"); /* each has the channel pause for a moment */
     scene_settings.rate = "50";
     scene_settings.burst = "1";
-    scene_settings.dead = "    source: rocketmq\n    topic: T10\n";
+    scene_settings.dead = "    source: rocketmq\n    topic: T11\n";
     scene_begin(1, by_message);
     for (int i = 1; i <= 4; i++)
         order_send(i, "main", 500);
@@ -216,6 +230,7 @@ int main(void)
         TEST(test_a_killed_proxy_and_broker_lose_nothing),
         TEST(test_long_delays_go_by_hops),
         TEST(test_the_safety_net),
+        TEST(test_what_a_person_puts_back_is_asked),
         TEST(test_what_can_not_be_read_is_kept),
         TEST(test_check_says_what_mqadmin_must_do),
         TEST(test_a_channel_is_not_kept_out_by_another_ones_silence),
